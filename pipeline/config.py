@@ -1,0 +1,400 @@
+"""The configuration: `config/placier.toml`, `config/accounts/NAME.toml`, checked and typed.
+
+Every problem of every file is collected and told at once, with the file, the key and what would be accepted.  Relative
+paths are relative to the folder above the configuration folder.  Secrets are never in files: a key ending in `_env`
+names an environment variable, one ending in `_file` a file that nobody else may read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from pipeline import fields
+from pipeline.errors import UsageError
+
+
+class Section(BaseModel):
+    """A table of a configuration file: unknown keys are errors, values are never guessed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class State(Section):
+    """Where Placier keeps what it knows."""
+
+    url: str = Field("sqlite:///var/placier.db", description="SQLAlchemy URL: sqlite:///... or postgresql+psycopg://...")
+    archive: str = Field("var/archive", description="folder of every file that was read, compressed, by SHA-256")
+    reports: str = Field("var/reports", description="folder of the pages that each run writes")
+
+    @field_validator("url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("accepted: sqlite:///PATH or postgresql+psycopg://user@host/database")
+        return value
+
+
+class Engine(Section):
+    """What does the merging."""
+
+    kind: Literal["local"] = Field("local", description="local: this machine")
+    scheduler: str = Field("", description="address of a Dask scheduler; unused by the local engine")
+
+
+class Alerts(Section):
+    """Who is told; all optional."""
+
+    healthcheck_url: str = Field("", description="GET url/start, url on success, url/fail")
+    urls_env: str = Field("", description="environment variable with Apprise URLs")
+
+
+class Main(Section):
+    """config/placier.toml."""
+
+    state: State = State()
+    engine: Engine = Engine()
+    alerts: Alerts = Alerts()
+
+
+class Files(Section):
+    """How the day files are named; `{organisation}` and `{date:%Y%m%d}` are filled in."""
+
+    purchases: str = ""
+    cancellations: str = ""
+    transactions: str = ""
+    backfill: str = "{organisation}_historique*.csv"
+    wait_minutes: int = Field(0, ge=0, le=24 * 60, description="how long `run` waits for a late file")
+    catch_up_days: int = Field(7, ge=0, le=366, description="missed days that a run does first")
+
+    @model_validator(mode="after")
+    def _one_layout(self) -> Files:
+        two = bool(self.purchases) or bool(self.cancellations)
+        if self.transactions and two:
+            raise ValueError("accepted: purchases and cancellations together, or transactions alone")
+        if two and not (self.purchases and self.cancellations):
+            raise ValueError("accepted: purchases and cancellations together, or transactions alone")
+        return self
+
+    def patterns(self) -> dict[str, str]:
+        """The day's files: role -> pattern (`transactions`, or `purchases` and `cancellations`)."""
+        if self.transactions:
+            return {"transactions": self.transactions}
+        if self.purchases:
+            return {"purchases": self.purchases, "cancellations": self.cancellations}
+        return {
+            "purchases": "{organisation}_achats_{date:%Y%m%d}.csv",
+            "cancellations": "{organisation}_annulations_{date:%Y%m%d}.csv",
+        }
+
+
+class SftpSource(Files):
+    """[source] kind = "sftp"."""
+
+    kind: Literal["sftp"]
+    host: str = Field(min_length=1)
+    port: int = Field(22, ge=1, le=65535)
+    user: str = Field(min_length=1)
+    key_file: str = ""
+    password_env: str = ""
+    known_hosts: str = Field("secrets/known_hosts", min_length=1)
+    directory: str = "."
+    connect_timeout: float = Field(15.0, gt=0, le=600, description="seconds")
+    read_timeout: float = Field(60.0, gt=0, le=3600, description="seconds without an answer")
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> SftpSource:
+        if not self.key_file and not self.password_env:
+            raise ValueError('accepted: key_file = "PATH" or password_env = "VARIABLE"')
+        return self
+
+
+class FolderSource(Files):
+    """[source] kind = "folder"."""
+
+    kind: Literal["folder"]
+    path: str = Field(min_length=1)
+
+
+def _known_fields(value: dict[str, str]) -> dict[str, str]:
+    unknown = sorted(set(value) - set(fields.BY_KEY))
+    if unknown:
+        raise ValueError(f"unknown field {', '.join(unknown)}; accepted: {', '.join(fields.BY_KEY)}")
+    return value
+
+
+FieldNames = Annotated[dict[str, str], AfterValidator(_known_fields)]
+
+
+class CyberimpactPlatform(Section):
+    """[platform] kind = "cyberimpact"."""
+
+    kind: Literal["cyberimpact"]
+    base_url: str = Field("https://api.cyberimpact.com", pattern=r"^https?://[^\s]+$")
+    token_env: str = "CYBERIMPACT_TOKEN"
+    token_file: str = ""
+    batch_size: int = Field(500, ge=1, le=10_000)
+    requests_per_second: float = Field(2.0, gt=0, le=100_000)
+    timeout: float = Field(60.0, gt=0, le=3600, description="seconds without an answer")
+    batch_deadline: float = Field(1800.0, gt=0, description="seconds until a batch that does not end is given up")
+    retries: int = Field(5, ge=1, le=20, description="attempts at a request that fails in passing")
+    custom_fields: FieldNames = {}
+
+    @model_validator(mode="after")
+    def _encrypted(self) -> CyberimpactPlatform:
+        local = re.match(r"^http://(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(/|$)", self.base_url)
+        if self.base_url.startswith("http://") and not local:
+            raise ValueError("base_url: accepted: https://..., or http:// to this machine only")
+        return self
+
+
+class CsvPlatform(Section):
+    """[platform] kind = "csv": import files in a folder."""
+
+    kind: Literal["csv"]
+    path: str = Field(min_length=1)
+    dialect: Literal["cyberimpact", "mailchimp"] = "cyberimpact"
+    custom_fields: FieldNames = {}
+
+
+class Policy(Section):
+    """[policy]: the account's rules."""
+
+    consent_months: int = Field(24, ge=1, le=120)
+    groups: Literal["per-show", "per-performance", "general-only"] = "per-show"
+    general_group: str = Field("Clients Tuxedo", min_length=1, max_length=100)
+    group_title: str = ""
+    show_grace_days: int = Field(3, ge=0, le=3660)
+    cancellation: Literal["any", "exact"] = "any"
+    cancelled_counts: bool = True
+    retention_months: int = Field(26, ge=1, le=1200)
+
+    @field_validator("group_title")
+    @classmethod
+    def _template(cls, value: str) -> str:
+        if value:
+            try:
+                value.format(show_title="x", date=datetime(2026, 1, 1, tzinfo=UTC), show_id="x", performance_id="x")
+            except (KeyError, IndexError, ValueError) as error:
+                raise ValueError("accepted: {show_title}, {date:%Y-%m-%d}, {show_id}, {performance_id}") from error
+        return value
+
+    @property
+    def title_template(self) -> str:
+        """The template of a show group's title."""
+        if self.group_title:
+            return self.group_title
+        return "{show_title} ({date:%Y-%m-%d %H:%M})" if self.groups == "per-performance" else "{show_title}"
+
+
+class Guard(Section):
+    """[guard]: what is too much to be sent without a person's word."""
+
+    max_reject_ratio: float = Field(0.2, ge=0, le=1)
+    max_leaves: int = Field(50, ge=0)
+    max_leave_ratio: float = Field(0.2, ge=0, le=1)
+    max_volume_ratio: float = Field(10.0, gt=0)
+
+
+class AccountFile(Section):
+    """config/accounts/NAME.toml."""
+
+    organisation: str = Field(min_length=1)
+    timezone: str = "America/Toronto"
+    language: Literal["fr_ca", "en_ca"] = "fr_ca"
+    mapping: str = "tuxedo"
+    source: Annotated[SftpSource | FolderSource, Field(discriminator="kind")]
+    platform: Annotated[CyberimpactPlatform | CsvPlatform, Field(discriminator="kind")]
+    policy: Policy = Policy()
+    guard: Guard = Guard()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("accepted: a zone of the tz database, such as America/Toronto")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account, ready for use: its `name`, what its file says, and the folders that its paths start from."""
+
+    name: str
+    file: AccountFile
+    base: Path
+    config_dir: Path
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The account's time zone."""
+        return ZoneInfo(self.file.timezone)
+
+    def path(self, value: str) -> Path:
+        """A configured path; relative ones start above the configuration folder."""
+        return self.base / Path(value).expanduser()
+
+    def file_name(self, pattern: str, day: date) -> str:
+        """The name that `pattern` gives for the business date `day`."""
+        return pattern.format(organisation=self.file.organisation, date=day)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """All of it: the main file and the accounts by name, sorted."""
+
+    main: Main
+    accounts: Mapping[str, Account]
+    base: Path
+    directory: Path
+
+    def account(self, name: str) -> Account:
+        """The account called `name`; UsageError if there is none."""
+        if name not in self.accounts:
+            known = ", ".join(self.accounts) or "none yet"
+            raise UsageError(
+                f"no account is called {name!r} (known: {known})",
+                f"write {self.directory / 'accounts' / (name + '.toml')}, or `placier init` for an example",
+            )
+        return self.accounts[name]
+
+    def path(self, value: str) -> Path:
+        """A configured path; relative ones start above the configuration folder."""
+        return self.base / Path(value).expanduser()
+
+    def state_url(self) -> str:
+        """The database's URL, a relative SQLite path made absolute."""
+        url = self.main.state.url
+        if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
+            return f"sqlite:///{self.path(url.removeprefix('sqlite:///'))}"
+        return url
+
+
+def load(directory: Path) -> Configuration:
+    """Read the configuration folder; UsageError with every problem of every file."""
+    directory = directory.expanduser().absolute()
+    if not directory.is_dir():
+        raise UsageError(
+            f"there is no configuration folder {directory}",
+            "type `placier init` to write one, or give it with --config DIR or PLACIER_CONFIG",
+        )
+    problems: list[str] = []
+    main = Main()
+    main_file = directory / "placier.toml"
+    if main_file.exists():
+        main = _parse(main_file, Main, problems) or main
+    accounts: dict[str, Account] = {}
+    for path in sorted((directory / "accounts").glob("*.toml")):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", path.stem):
+            problems.append(f"{path}: an account's file is named with letters, digits, '.', '_' and '-' only")
+            continue
+        parsed = _parse(path, AccountFile, problems)
+        if parsed is not None:
+            problems.extend(f"{path}: {problem}" for problem in _bad_patterns(parsed))
+            accounts[path.stem] = Account(path.stem, parsed, directory.parent, directory)
+    if problems:
+        raise UsageError("the configuration is not right:\n  " + "\n  ".join(problems), "mend the files, then `placier doctor`")
+    return Configuration(main, accounts, directory.parent, directory)
+
+
+def secret(env: str, path: Path | None, what: str, environment: Mapping[str, str]) -> str:
+    """A secret from the environment variable `env`, else from the file `path`; UsageError names where it was looked for."""
+    if path is not None:
+        check_private(path, what)
+        return path.read_text(encoding="utf-8").strip()
+    value = environment.get(env, "").strip()
+    if not value:
+        raise UsageError(f"{what}: the environment variable {env} is not set", f"export {env}=... (never in a file of config/)")
+    return value
+
+
+def check_private(path: Path, what: str) -> None:
+    """UsageError unless the file exists and only its owner can read it."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise UsageError(f"{what}: {path} cannot be read ({error.strerror})", "create it, or correct the path") from error
+    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+        raise UsageError(f"{what}: others can read {path} (mode {stat.S_IMODE(mode):04o})", f"chmod 600 {path}")
+    if not os.access(path, os.R_OK):
+        raise UsageError(f"{what}: {path} cannot be read by this user", f"chown it to the user that runs placier: {path}")
+
+
+def _bad_patterns(account: AccountFile) -> list[str]:
+    problems = []
+    day = date(2026, 1, 1)
+    for role, pattern in {**account.source.patterns(), "backfill": account.source.backfill}.items():
+        try:
+            name = pattern.format(organisation=account.organisation, date=day)
+        except (KeyError, IndexError, ValueError):
+            problems.append(f"source.{role}: accepted: a file name with {{organisation}} and {{date:%Y%m%d}}")
+            continue
+        if "/" in name or "\\" in name:
+            problems.append(f"source.{role}: accepted: a file name, not a path")
+        elif role != "backfill" and name == pattern.format(organisation=account.organisation, date=date(2027, 12, 28)):
+            problems.append(f"source.{role}: must contain {{date:...}} so that each day has its own name")
+    return problems
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _parse(path: Path, model: type[Model], problems: list[str]) -> Model | None:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        problems.append(f"{path}: {error}")
+        return None
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        problems.extend(f"{path}: {line}" for line in describe(error, model))
+        return None
+
+
+def describe(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """One sentence per problem: the key, what is wrong, what would be accepted.  Never the value: it may be a secret."""
+    lines = []
+    for item in error.errors(include_url=False, include_input=False):
+        location = [str(part) for part in item["loc"]]
+        parts = [part for part in location if part not in {"sftp", "folder", "cyberimpact", "csv"}]
+        key = ".".join(parts) or "(the whole file)"
+        if item["type"] == "extra_forbidden":
+            accepted = ", ".join(_keys_beside(model, location))
+            lines.append(f"unknown key {key}" + (f"; accepted here: {accepted}" if accepted else ""))
+        elif item["type"] == "missing":
+            lines.append(f"{key} is missing")
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            lines.append(f"{key}: {message[:1].lower()}{message[1:]}")
+    return lines
+
+
+def _keys_beside(model: type[BaseModel], location: Sequence[str]) -> list[str]:
+    """The keys that the table around `location` accepts."""
+    current: list[type[BaseModel]] = [model]
+    for part in location[:-1]:
+        following: list[type[BaseModel]] = []
+        for candidate in current:
+            if part in candidate.model_fields:
+                following.extend(_models(candidate.model_fields[part].annotation))
+            elif candidate.model_fields.get("kind") is not None and f"'{part}'" in repr(candidate.model_fields["kind"].annotation):
+                following.append(candidate)
+        current = following or current
+    return sorted({name for candidate in current for name in candidate.model_fields})
+
+
+def _models(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in getattr(annotation, "__args__", ()) for found in _models(part)]

@@ -1,0 +1,80 @@
+"""The one tree of errors, by what they mean for the run.
+
+    PlacierError
+     ├── UsageError        exit 2   a wrong word on the command line, a wrong key in a file: a person mends it
+     ├── MissingFile       exit 4   the day file is not there (yet): the next run looks again
+     ├── Held              exit 5   a guard holds something: `placier approve`
+     ├── Busy              exit 75  another run of this account is under way
+     └── Failure           exit 1   this run failed, nothing was half-done
+          ├── UntrustedFile         the file as a whole cannot be trusted: nothing of it was taken
+          ├── SourceError           the box office's server refused, or was not who it should be
+          ├── StateError            the database or the archive cannot be read or written
+          └── PlatformError         the mailing platform refused
+               └── PlatformUnavailable  a passing fault that outlived its retries: the next run goes on
+
+A message says what, where, and the command to type next.  It never holds an address, a token or a line's text.
+Foreign exceptions (paramiko, httpx, SQLAlchemy, pydantic) are turned into these in the module that calls the library.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PlacierError(Exception):
+    """Something that a person can understand: `message` (what and where) and `remedy` (what to type next)."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class UsageError(PlacierError):
+    """The command line or the configuration is wrong."""
+
+    exit_code = 2
+
+
+class MissingFile(PlacierError):
+    """The day file, or half of the day, is not at the source."""
+
+    exit_code = 4
+
+
+class Held(PlacierError):
+    """A guard holds operations until somebody approves them."""
+
+    exit_code = 5
+
+
+class Busy(PlacierError):
+    """Another run of the same account holds its lock."""
+
+    exit_code = 75
+
+
+class Failure(PlacierError):
+    """The run failed; what was accepted before stays, nothing is half-done."""
+
+
+class UntrustedFile(Failure):
+    """The file cannot be trusted as a whole: nothing of it was taken."""
+
+
+class SourceError(Failure):
+    """The box office's server cannot be used."""
+
+
+class StateError(Failure):
+    """The database or a folder of the state cannot be used."""
+
+
+class PlatformError(Failure):
+    """The platform refused a request."""
+
+
+class PlatformUnavailable(PlatformError):
+    """The platform did not answer properly within the retries."""

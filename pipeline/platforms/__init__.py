@@ -1,0 +1,122 @@
+"""What a mailing platform is to Placier: the values that cross the border, and the Protocol that each kind fulfils."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Protocol
+
+Value = str | int | float
+"""A field's value as the platform stores it: text, date as `YYYY-MM-DD`, integer, decimal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of the platform.  `dynamic` groups are computed by the platform: nobody can be added to them."""
+
+    id: int
+    title: str
+    dynamic: bool
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A consent as the platform holds it.  `relation` is its relation type, open when reading; `expires` None: never."""
+
+    express: bool
+    relation: str
+    date: date | None
+    expires: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A subscribed member as read back.  `values` by field key (fields.py), empty ones left out."""
+
+    id: int
+    email: str
+    express: bool
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One contact to upsert.  `values` by field key: what to set.  `clear`: the keys to empty.
+
+    `consent_date` and `consent_proof` (at most 255 characters) go with every upsert: a batch without a date might count
+    from today.  `language` is sent for new members only.
+    """
+
+    email: str
+    consent_date: date
+    consent_proof: str
+    values: Mapping[str, Value] = field(default_factory=dict)
+    clear: frozenset[str] = frozenset()
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """People that all join exactly `groups` (platform ids); at most the account's `batch_size` of them."""
+
+    groups: tuple[int, ...]
+    people: tuple[Person, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the platform said of a batch.  It is a hint, not a proof: the proof is what is read back.
+
+    `refused` maps an address to the platform's words, addresses masked; `finished` is False when the outcome is unknown
+    (the batch was forgotten, or never ended within the deadline).
+    """
+
+    finished: bool
+    refused: Mapping[str, str]
+
+
+class Platform(Protocol):
+    """A mailing platform.  Every method may raise PlatformError, or PlatformUnavailable after bounded retries."""
+
+    reads_back: bool
+    """Whether members, groups and suppressions can be read; an import folder cannot."""
+    requests: int
+    """The HTTP requests sent so far, retries included."""
+
+    def check_fields(self) -> list[str]:
+        """What is missing or of the wrong type among the 17 custom fields: one sentence each, empty when all is well."""
+
+    def groups(self) -> list[Group]:
+        """All groups."""
+
+    def create_group(self, title: str) -> Group:
+        """Create a private static group; a lost answer is looked up before it is asked again."""
+
+    def suppressed(self, known: Collection[str]) -> dict[str, tuple[str, date | None]]:
+        """Addresses that must never be written to: `unsubscribed` or `bounced`, and the platform's day of it.
+
+        Newest first, until all that are not among `known` were seen; so the answer holds at least the new ones.
+        """
+
+    def read(self, emails: Sequence[str]) -> dict[str, Member]:
+        """Those of `emails` that are subscribed members."""
+
+    def consent(self, email: str) -> Consent | None:
+        """A member's consent; None for a stranger."""
+
+    def memberships(self, emails: Sequence[str], groups: Collection[Group]) -> set[tuple[str, int]]:
+        """Which of `emails` are in which of `groups`, as (address, group id)."""
+
+    def upsert(self, batch: Batch) -> Outcome:
+        """Create or update people with their consent, and add them to the batch's groups."""
+
+    def amend(self, member: Member, person: Person, groups: Sequence[int]) -> str:
+        """Update a member and join groups without touching the consent; the platform's refusal, or ""."""
+
+    def leave(self, email: str, group: int) -> None:
+        """Take one member out of one group; not being in it is fine."""
+
+    def close(self) -> None:
+        """Release the connection, and finish what is written."""

@@ -1,0 +1,87 @@
+"""The columns that travel through the program: names, types, units.
+
+Instants are UTC (`timestamp[us, UTC]`), days are local dates of the account (`date32`), money is integer cents
+(`int64`), texts are trimmed and empty texts are null.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+INSTANT = pa.timestamp("us", tz="UTC")
+
+LINES = pa.schema(
+    [
+        pa.field("line", pa.int64(), nullable=False),  # physical line number in the file; the header is 1
+        pa.field("operation", pa.string(), nullable=False),  # "purchase" or "cancellation"
+        pa.field("transaction_id", pa.string(), nullable=False),
+        pa.field("transaction_at", INSTANT, nullable=False),  # of the purchase, or the moment of the cancellation
+        pa.field("transaction_on", pa.date32(), nullable=False),  # the same, as the account's local day
+        pa.field("initial_transaction_date", pa.date32()),  # local day
+        pa.field("contact_id", pa.string()),
+        pa.field("email", pa.string()),  # trimmed, lower-cased; null only on a cancellation
+        pa.field("first_name", pa.string()),
+        pa.field("last_name", pa.string()),
+        pa.field("company", pa.string()),
+        pa.field("company_2", pa.string()),
+        pa.field("phone", pa.string()),
+        pa.field("city", pa.string()),
+        pa.field("postal_code", pa.string()),
+        pa.field("client_created_on", pa.date32()),
+        pa.field("show_id", pa.string()),
+        pa.field("show_title", pa.string()),
+        pa.field("performance_id", pa.string()),
+        pa.field("performance_start", pa.string()),  # local "YYYY-MM-DD HH:MM:SS"; null only on a cancellation
+        pa.field("performance_end_on", pa.date32()),  # local day of the end, else of the start
+        pa.field("sales_channel", pa.string()),
+        pa.field("report_category_1", pa.string()),
+        pa.field("report_category_2", pa.string()),
+        pa.field("report_category_3", pa.string()),
+        pa.field("price_category", pa.string()),
+        pa.field("price_internal_name", pa.string()),
+        pa.field("price_group", pa.string()),
+        pa.field("tickets", pa.int64(), nullable=False),
+        pa.field("net_cents", pa.int64(), nullable=False),  # the line's total; 0 on a cancellation (it does not matter)
+    ]
+)
+"""One accepted row of a day file: transaction x performance x price category."""
+
+REJECT_REASONS = (
+    "no_email",
+    "bad_email",
+    "bad_date",
+    "bad_amount",
+    "bad_count",
+    "bad_operation",
+    "no_transaction",
+    "future_date",
+    "bad_columns",
+)
+"""Why a line is set aside, in the order in which they are looked for; `bad_columns`: too many or too few values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A line set aside: its physical number, one of `REJECT_REASONS`, its text as it stood in the file."""
+
+    line: int
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a file said: `lines` (an Arrow table of the schema `LINES`) and what was set aside.
+
+    `total` counts the data lines (accepted and rejected, the header not); `ignored_columns` are the header's names that
+    the mapping does not know.
+    """
+
+    lines: pa.Table
+    rejects: tuple[Reject, ...]
+    total: int
+    encoding: str
+    delimiter: str
+    ignored_columns: tuple[str, ...]
