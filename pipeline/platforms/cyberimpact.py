@@ -1,7 +1,7 @@
 """Cyberimpact, over its REST API; right under every assumption that its documentation leaves open.
 
-Reading is the proof: batches are answered loosely, so what counts is what `read`, `consent` and `memberships` give back.
-Lists are read in pages of 10,000, the largest there are; whichever of list and single look-ups needs fewer requests is used.
+Reading is the proof: batches are answered loosely, so what counts is what `read`, `consent` and `memberships` give
+back.  Lists are read in pages of 10,000, the largest there are; where single look-ups need fewer requests, they are used.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ PAGE = 10_000
 FEW = 3
 """Up to so many addresses are looked up one by one."""
 FIRST_POLL, POLL_GROWTH, LONGEST_POLL = 0.3, 1.5, 30.0
+REFUSED_WHOLE = frozenset({400, 413, 422})
+MOST_REFUSALS = 40
+"""So many refusals end the halving of a batch: enough for one bad person in 10,000, or for batches of a tenth."""
 LOOKS = 2
 """How often a group is looked for after its creation's answer was lost, before it is asked for again."""
 
@@ -54,6 +57,7 @@ class Cyberimpact:
     ) -> None:
         self._config = config
         self._backoff = backoff
+        self._most = config.batch_size
         self._log: FilteringBoundLogger = log if log is not None else structlog.get_logger()
         self._http = Transport(
             config.base_url,
@@ -166,9 +170,7 @@ class Cyberimpact:
                 if group.id not in before and not group.dynamic and _folded(group.title) == _folded(title)
             ]
             if len(new) > 1:
-                raise PlatformError(
-                    "two new groups of one title are on the platform", "delete one of them there, then `placier push`"
-                )
+                raise PlatformError("two new groups have one title", "delete one of them there, then `placier push`")
             if new:
                 return new[0]
         return None
@@ -249,12 +251,34 @@ class Cyberimpact:
     def upsert(self, batch: Batch) -> Outcome:
         """Create or update people with their consent, in the batch's groups, and wait for the end of it.
 
-        Unfinished when the platform forgot the batch, failed it, or did not end it by the deadline.
+        A batch that is refused whole is halved until what is wrong with it stands alone: one person, who is then
+        refused, or its size, which is remembered.  Unfinished when the platform forgot a batch, failed it, or did not
+        end it by the deadline.
         """
         check_batch(batch, self._config.batch_size)
-        payload = wire.batch_payload(batch, self._ids)
-        check("BatchAddMembers", payload)
-        body = self._http.send("POST", "/batches", payload, repeatable=True)
+        check("BatchAddMembers", wire.batch_payload(batch, self._ids))
+        pending = [batch.people[start : start + self._most] for start in range(0, len(batch.people), self._most)]
+        outcomes, accepted, refusals = [], 0, 0
+        while pending:
+            part = Batch(batch.groups, pending.pop(0))
+            try:
+                outcomes.append(self._submit(part))
+                accepted = max(accepted, len(part.people))
+            except Refusal as refusal:
+                refusals += 1
+                if refusal.status not in REFUSED_WHOLE or refusals > MOST_REFUSALS:
+                    raise
+                if len(part.people) == 1:
+                    outcomes.append(Outcome(True, {part.people[0].email.strip().lower(): wire.reason(refusal)}))
+                half = len(part.people) // 2
+                pending[:0] = [people for people in (part.people[:half], part.people[half:]) if half]
+        refused = {email: reason for outcome in outcomes for email, reason in outcome.refused.items()}
+        if refusals and not refused:
+            self._most = accepted
+        return Outcome(all(outcome.finished for outcome in outcomes), refused)
+
+    def _submit(self, batch: Batch) -> Outcome:
+        body = self._http.send("POST", "/batches", wire.batch_payload(batch, self._ids), repeatable=True)
         number = wire.as_int(body.get("id"))
         return self._finish(number, batch) if number is not None else Outcome(False, {})
 
@@ -295,7 +319,7 @@ class Cyberimpact:
                 check("GroupsCsv", joined)
                 self._http.send("POST", f"{path}/groups", joined, repeatable=True)
         except Refusal as refusal:
-            return refusal.words or f"refused with status {refusal.status}"
+            return wire.reason(refusal)
         return ""
 
     def _amendment(self, row: JsonObject, person: Person) -> JsonObject:

@@ -1,7 +1,7 @@
 """Cyberimpact's JSON and Placier's values, each into the other; pure.
 
-What the documentation leaves open is read leniently: missing, "" and null are the same, numbers may come as texts, dates
-with or without a time, and only what carries an id and no unsubscription is a subscribed member.
+What the documentation leaves open is read leniently: missing, "" and null are the same, numbers may come as texts,
+dates with or without a time, and only what carries an id and no unsubscription is a subscribed member.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipeline.errors import PlatformError
 from pipeline.fields import BY_KEY, FieldType
 from pipeline.platforms import Batch, Consent, Group, Member, Person, Value
 from pipeline.platforms.contract import EMPTY
-from pipeline.platforms.http import JsonObject, mask
+from pipeline.platforms.http import JsonObject, Refusal, mask
 
 REGULAR_NAMES: Mapping[str, str] = MappingProxyType(
     {"first_name": "firstname", "last_name": "lastname", "postal_code": "postalCode", "company": "company"}
@@ -236,12 +236,17 @@ def refused(body: JsonObject, batch: Batch) -> dict[str, str]:
     emails = {person.email.strip().lower() for person in batch.people}
     found: dict[str, str] = {}
     for item in _error_items(body):
-        reason = mask(_reason(item)) or "refused without a reason"
+        words = mask(_reason(item)) or "refused without a reason"
         named = [email for email in _addresses(item, emails) if email not in found]
         if not named and len(emails) == 1:
             named = [email for email in emails if email not in found]
-        found.update(dict.fromkeys(named, reason))
+        found.update(dict.fromkeys(named, words))
     return found
+
+
+def reason(refusal: Refusal) -> str:
+    """The platform's words for a refusal, or its status."""
+    return refusal.words or f"refused with status {refusal.status}"
 
 
 def _error_items(body: JsonObject) -> Iterator[object]:
