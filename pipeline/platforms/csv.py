@@ -90,7 +90,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
 
 
 class CsvPlatform:
-    """Import files in `folder`, their names beginning with `label`, the run's; fulfils `Platform`, reads nothing back."""
+    """Import files in `folder`, named after `label` (the run's); a `Platform` that reads nothing back."""
 
     reads_back: ClassVar[bool] = False
     requests: int = 0

@@ -1,7 +1,7 @@
 """Cyberimpact, over its REST API; right under every assumption that its documentation leaves open.
 
 Reading is the proof: batches are answered loosely, so what counts is what `read`, `consent` and `memberships` give
-back.  Lists are read in pages of 10,000, the largest there are; where single look-ups need fewer requests, they are used.
+back.  Lists are read in pages of 10,000, the largest there are, single members where that takes fewer requests.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import cached_property
 from typing import ClassVar
@@ -21,6 +22,7 @@ from pipeline.config import CyberimpactPlatform
 from pipeline.errors import PlatformError, PlatformUnavailable
 from pipeline.fields import FIELDS, FieldType
 from pipeline.platforms import Batch, Consent, Group, Member, Outcome, Person, wire
+from pipeline.platforms.batches import Batches
 from pipeline.platforms.contract import check, check_batch
 from pipeline.platforms.http import JsonObject, Refusal, Transport
 
@@ -28,10 +30,7 @@ PAGE = 10_000
 """Entries a page: the most that the platform gives."""
 FEW = 3
 """Up to so many addresses are looked up one by one."""
-FIRST_POLL, POLL_GROWTH, LONGEST_POLL = 0.3, 1.5, 30.0
-REFUSED_WHOLE = frozenset({400, 413, 422})
-MOST_REFUSALS = 40
-"""So many refusals end the halving of a batch: enough for one bad person in 10,000, or for batches of a tenth."""
+TYPED = frozenset(field.key for field in FIELDS if field.type != "text")
 LOOKS = 2
 """How often a group is looked for after its creation's answer was lost, before it is asked for again."""
 
@@ -57,7 +56,7 @@ class Cyberimpact:
     ) -> None:
         self._config = config
         self._backoff = backoff
-        self._most = config.batch_size
+        self._marks_typed = True
         self._log: FilteringBoundLogger = log if log is not None else structlog.get_logger()
         self._http = Transport(
             config.base_url,
@@ -71,6 +70,7 @@ class Cyberimpact:
             clock=clock,
             log=self._log,
         )
+        self._batches = Batches(self._http, config, self._log)
 
     @property
     def requests(self) -> int:
@@ -251,52 +251,35 @@ class Cyberimpact:
     def upsert(self, batch: Batch) -> Outcome:
         """Create or update people with their consent, in the batch's groups, and wait for the end of it.
 
-        A batch that is refused whole is halved until what is wrong with it stands alone: one person, who is then
-        refused, or its size, which is remembered.  Unfinished when the platform forgot a batch, failed it, or did not
-        end it by the deadline.
+        Unfinished when the platform forgot a batch, failed it, or did not end it by the deadline.  That the marker that
+        clears a text also clears a date or a number is documented nowhere, so those are looked at again.
         """
         check_batch(batch, self._config.batch_size)
-        check("BatchAddMembers", wire.batch_payload(batch, self._ids))
-        pending = [batch.people[start : start + self._most] for start in range(0, len(batch.people), self._most)]
-        outcomes, accepted, refusals = [], 0, 0
-        while pending:
-            part = Batch(batch.groups, pending.pop(0))
-            try:
-                outcomes.append(self._submit(part))
-                accepted = max(accepted, len(part.people))
-            except Refusal as refusal:
-                refusals += 1
-                if refusal.status not in REFUSED_WHOLE or refusals > MOST_REFUSALS:
-                    raise
-                if len(part.people) == 1:
-                    outcomes.append(Outcome(True, {part.people[0].email.strip().lower(): wire.reason(refusal)}))
-                half = len(part.people) // 2
-                pending[:0] = [people for people in (part.people[:half], part.people[half:]) if half]
-        refused = {email: reason for outcome in outcomes for email, reason in outcome.refused.items()}
-        if refusals and not refused:
-            self._most = accepted
-        return Outcome(all(outcome.finished for outcome in outcomes), refused)
+        people = batch.people if self._marks_typed else tuple(map(_without_typed, batch.people))
+        outcome = self._batches.send(replace(batch, people=people), self._ids)
+        clearing = tuple(person for person in batch.people if person.clear & TYPED)
+        return self._clear_typed(replace(batch, people=clearing), outcome) if clearing and outcome.finished else outcome
 
-    def _submit(self, batch: Batch) -> Outcome:
-        body = self._http.send("POST", "/batches", wire.batch_payload(batch, self._ids), repeatable=True)
-        number = wire.as_int(body.get("id"))
-        return self._finish(number, batch) if number is not None else Outcome(False, {})
+    def _clear_typed(self, batch: Batch, outcome: Outcome) -> Outcome:
+        """Clear the dates and numbers that are still there by amending the member.
 
-    def _finish(self, number: int, batch: Batch) -> Outcome:
-        deadline = self._http.clock() + self._config.batch_deadline
-        pause = FIRST_POLL
-        while True:
-            self._http.sleep(pause)
-            body = self._find(f"/batches/{number}", {"showErrorDetails": "true"})
-            progress = wire.progress(body) if body is not None else "failed"
-            if body is not None and progress != "running":
-                return Outcome(progress == "done", wire.refused(body, batch))
-            pause = min(pause * POLL_GROWTH, LONGEST_POLL)
-            if body is None or self._http.clock() + pause > deadline:
-                self._log.warning(
-                    "batch outcome unknown", batch=number, people=len(batch.people), forgotten=body is None
-                )
-                return Outcome(False, {})
+        Where the marker got the row refused, the row is sent again without it, and it is not used again.
+        """
+        found = self.read([person.email for person in batch.people])
+        stuck = {person.email.strip().lower(): person for person in batch.people if not _is_clear(person, found)}
+        refused = dict(outcome.refused)
+        if stuck and self._marks_typed:
+            self._marks_typed = False
+            again = self._batches.send(replace(batch, people=tuple(map(_without_typed, stuck.values()))), self._ids)
+            refused = {email: why for email, why in refused.items() if email not in stuck} | dict(again.refused)
+            if not again.finished:
+                return Outcome(False, refused)
+        for email, person in stuck.items():
+            if email in found and email not in refused:
+                refusal = self.amend(found[email], person, ())
+                if refusal:
+                    refused[email] = refusal
+        return Outcome(True, refused)
 
     def amend(self, member: Member, person: Person, groups: Sequence[int]) -> str:
         """Update a member's fields and join groups, the consent left alone; the platform's refusal, or "".
@@ -373,6 +356,17 @@ class Cyberimpact:
             if not rows or (read >= count if count is not None else len(rows) < PAGE):
                 return
             page += 1
+
+
+def _without_typed(person: Person) -> Person:
+    """The person, no date or number to be cleared."""
+    return replace(person, clear=person.clear - TYPED)
+
+
+def _is_clear(person: Person, found: Mapping[str, Member]) -> bool:
+    """Whether a person is there without the dates and numbers to be cleared."""
+    there = found.get(person.email.strip().lower())
+    return there is not None and not any(key in there.values for key in person.clear & TYPED - person.values.keys())
 
 
 def _pages_of(size: int) -> int:

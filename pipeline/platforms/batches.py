@@ -1,0 +1,85 @@
+"""Batches at Cyberimpact: the one way in bulk; accepted at once, done later, answered loosely."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from structlog.typing import FilteringBoundLogger
+
+from pipeline.config import CyberimpactPlatform
+from pipeline.platforms import Batch, Outcome, wire
+from pipeline.platforms.contract import check
+from pipeline.platforms.http import Refusal, Transport
+
+FIRST_POLL, POLL_GROWTH, LONGEST_POLL = 0.3, 1.5, 30.0
+"""Seconds until a batch is asked for, how they grow, and the most that they grow to."""
+REFUSED_WHOLE = frozenset({400, 413, 422})
+MOST_REFUSALS = 40
+"""So many refusals end the halving of a batch: enough for a bad person in thousands, or for batches of a tenth."""
+
+
+class Batches:
+    """Sends batches one at a time and waits for the end of each."""
+
+    def __init__(self, http: Transport, config: CyberimpactPlatform, log: FilteringBoundLogger) -> None:
+        self._http = http
+        self._deadline = config.batch_deadline
+        self._most = config.batch_size
+        self._log = log
+
+    def send(self, batch: Batch, ids: Mapping[str, str]) -> Outcome:
+        """Send a batch whose custom fields have the `ids`.
+
+        One that is refused whole is halved until what is wrong with it stands alone: a person, who is then refused, or
+        its size, which is remembered; Refusal when it is neither.
+        """
+        check("BatchAddMembers", wire.batch_payload(batch, ids))
+        pending = [batch.people[start : start + self._most] for start in range(0, len(batch.people), self._most)]
+        outcomes: list[Outcome] = []
+        accepted = refusals = 0
+        while pending:
+            part = Batch(batch.groups, pending.pop(0))
+            try:
+                outcomes.append(self._one(part, ids))
+                accepted = max(accepted, len(part.people))
+            except Refusal as refusal:
+                refusals += 1
+                if refusal.status not in REFUSED_WHOLE or refusals > MOST_REFUSALS:
+                    raise
+                if len(part.people) == 1:
+                    outcomes.append(Outcome(True, {part.people[0].email.strip().lower(): wire.reason(refusal)}))
+                half = len(part.people) // 2
+                pending[:0] = [people for people in (part.people[:half], part.people[half:]) if half]
+        refused = {email: reason for outcome in outcomes for email, reason in outcome.refused.items()}
+        if refusals and not refused:
+            self._most = accepted
+        return Outcome(all(outcome.finished for outcome in outcomes), refused)
+
+    def _one(self, batch: Batch, ids: Mapping[str, str]) -> Outcome:
+        body = self._http.send("POST", "/batches", wire.batch_payload(batch, ids), repeatable=True)
+        number = wire.as_int(body.get("id"))
+        if number is None:
+            self._log.warning("batch outcome unknown", why="no number", people=len(batch.people))
+            return Outcome(False, {})
+        return self._finish(number, batch)
+
+    def _finish(self, number: int, batch: Batch) -> Outcome:
+        """Ask for a batch until it ends; a status that nobody documented is no end."""
+        deadline = self._http.clock() + self._deadline
+        pause = FIRST_POLL
+        while True:
+            self._http.sleep(pause)
+            try:
+                body = self._http.get(f"/batches/{number}", {"showErrorDetails": "true"})
+            except Refusal as refusal:
+                if refusal.status != 404:
+                    raise
+                self._log.warning("batch outcome unknown", batch=number, why="forgotten", people=len(batch.people))
+                return Outcome(False, {})
+            progress = wire.progress(body)
+            if progress != "running":
+                return Outcome(progress == "done", wire.refused(body, batch))
+            pause = min(pause * POLL_GROWTH, LONGEST_POLL)
+            if self._http.clock() + pause > deadline:
+                self._log.warning("batch outcome unknown", batch=number, why="never ended", people=len(batch.people))
+                return Outcome(False, {})
