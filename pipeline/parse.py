@@ -1,0 +1,342 @@
+"""Columns of text -> columns of texts, addresses, amounts, counts and instants.
+
+Each function takes a whole column, parses every distinct value once, by columns where the value is ordinary and one at a
+time where it is odd, and says per row whether there was a value and whether it could be read.  Money is integer cents and
+never passes through a floating point number.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from email_validator import validate_email
+
+Integers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - wall time, the zone is applied by columns
+_FIRST = (datetime(1, 1, 3) - EPOCH) // timedelta(microseconds=1)  # noqa: DTZ001
+_LAST = (datetime(9999, 12, 29) - EPOCH) // timedelta(microseconds=1)  # noqa: DTZ001
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A column of integers: `values` (0 where unreadable) and which rows could be read."""
+
+    values: Integers
+    valid: Flags
+
+
+@dataclass(frozen=True, slots=True)
+class Emails:
+    """A column of addresses: lower-cased texts (null where blank or malformed), which rows had one, which are right."""
+
+    values: pa.Array
+    filled: Flags
+    valid: Flags
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """A column of dates: microseconds since 1970, in UTC and on the account's clock; `valid` implies `filled`."""
+
+    utc: Integers
+    local: Integers
+    filled: Flags
+    valid: Flags
+
+    @property
+    def bad(self) -> Flags:
+        """Rows that hold something which is no date."""
+        return self.filled & ~self.valid
+
+    @property
+    def days(self) -> Integers:
+        """Local days since 1970."""
+        return self.local // DAY
+
+
+def texts(column: pa.Array, *, apostrophe: bool = False) -> pa.Array:
+    """Trimmed, composed (NFC) texts, empty ones null; with `apostrophe`, a spreadsheet's leading one is taken off."""
+    column = pc.utf8_trim_whitespace(column)
+    if apostrophe:
+        column = pc.utf8_trim_whitespace(pc.replace_substring_regex(column, r"^['’]", ""))
+    if not pc.all(pc.string_is_ascii(column), min_count=0).as_py():
+        column = pc.utf8_normalize(column, form="NFC")
+    return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+
+
+def _distinct(column: pa.Array) -> tuple[pa.Array, Integers, Flags]:
+    """The distinct trimmed values, each row's place among them (0 where blank), and which rows are not blank."""
+    encoded = texts(column).dictionary_encode()
+    filled = _flags(encoded.indices.is_valid())
+    places = pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    return encoded.dictionary, places, filled
+
+
+def _flags(values: pa.Array) -> Flags:
+    flags: Flags = np.asarray(pc.fill_null(values, False).to_numpy(zero_copy_only=False), dtype=np.bool_)  # noqa: FBT003
+    return flags
+
+
+def _integers(values: pa.Array) -> Integers:
+    return np.asarray(pc.fill_null(values, 0).to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _spread(values: Integers, valid: Flags, places: Integers, filled: Flags) -> tuple[Integers, Flags]:
+    """Values of the distinct texts, laid out row by row."""
+    if not len(values):
+        return np.zeros(len(places), dtype=np.int64), np.zeros(len(places), dtype=np.bool_)
+    return np.where(filled & valid[places], values[places], 0), filled & valid[places]
+
+
+# Addresses
+
+_ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+_ORDINARY_EMAIL = rf"\A{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[a-z]{{2,}}\z"
+_SPECIAL_DOMAIN = r"\.(?:arpa|invalid|local|localhost|onion)\z"
+_ORDINARY_LENGTH = 64
+
+
+def emails(column: pa.Array) -> Emails:
+    """Addresses, trimmed and lower-cased; ordinary ASCII ones by a pattern, the others by email-validator's rules."""
+    distinct, places, filled = _distinct(column)
+    lowered = pc.ascii_lower(distinct)
+    plain = pc.and_(
+        pc.and_(pc.match_substring_regex(lowered, _ORDINARY_EMAIL), pc.less_equal(pc.binary_length(lowered), _ORDINARY_LENGTH)),
+        pc.invert(pc.match_substring_regex(lowered, _SPECIAL_DOMAIN)),
+    )
+    known = pc.if_else(plain, lowered, pa.scalar(None, pa.string()))
+    odd = np.flatnonzero(~_flags(plain))
+    if len(odd):
+        mended = [_odd_email(text) for text in distinct.take(pa.array(odd)).to_pylist()]
+        known = pc.replace_with_mask(known, pc.invert(plain), pa.array(mended, pa.string()))
+    values = known.take(pa.array(places, mask=~filled)) if len(known) else pa.nulls(len(places), pa.string())
+    return Emails(values, filled, _flags(values.is_valid()))
+
+
+def _odd_email(text: str) -> str | None:
+    address = unicodedata.normalize("NFC", text.lower())
+    return address if is_email(address) else None
+
+
+def is_email(address: str) -> bool:
+    """Whether email-validator takes the address, without asking the network; `*.test` passes."""
+    try:
+        validate_email(address, check_deliverability=False, test_environment=True)
+    except ValueError:
+        return False
+    return True
+
+
+# Amounts and counts
+
+_GROUP = "[ \u00a0\u202f]"
+_SPACED = rf"\d{{1,3}}(?:{_GROUP}\d{{3}})+|\d+"
+_COMMA = re.compile(rf"(-?)({_SPACED}|\d{{1,3}}(?:\.\d{{3}})+)(?:,(\d{{1,2}}))?", re.ASCII)
+_POINT = re.compile(rf"(-?)({_SPACED}|\d{{1,3}}(?:,\d{{3}})+)(?:\.(\d{{1,2}}))?", re.ASCII)
+_AMBIGUOUS = re.compile(r"-?\d{1,3}(?:[.,]\d{3})+", re.ASCII)
+_DOLLAR = re.compile(rf"{_GROUP}?\$\Z")
+_LARGEST_DIGITS = 10
+_ORDINARY_AMOUNT = {
+    "auto": r"\A-?[0-9]{1,10}(?:[.,][0-9]{1,2})?\z",
+    "comma": r"\A-?[0-9]{1,10}(?:,[0-9]{1,2})?\z",
+    "point": r"\A-?[0-9]{1,10}(?:\.[0-9]{1,2})?\z",
+}
+_ORDINARY_COUNT = r"\A[0-9]{1,9}(?:[.,]0{1,2})?\z"
+
+
+def amounts(column: pa.Array, mark: Literal["auto", "comma", "point"]) -> Numbers:
+    """Amounts in cents: `160,00`, `160.00`, `1 234,50`, `1.234,50`, `160 $`; at most 10 digits before the mark.
+
+    `mark` says what separates the cents.  With `auto` either may, and a lone `1,234` or `1.234` is unreadable: it is
+    ambiguous.
+    """
+    distinct, places, filled = _distinct(column)
+    plain = pc.match_substring_regex(distinct, _ORDINARY_AMOUNT[mark])
+    exact = pc.replace_substring(pc.if_else(plain, distinct, pa.scalar(None, pa.string())), ",", ".")
+    decimals = pc.cast(exact, pa.decimal128(14, 2))
+    values = _integers(pc.cast(pc.multiply(decimals, pa.scalar(100, pa.decimal128(3, 0))), pa.int64())).copy()
+    valid = _flags(plain).copy()
+    for place in np.flatnonzero(~valid):
+        cents = _odd_amount(distinct[int(place)].as_py(), mark)
+        if cents is not None:
+            values[place], valid[place] = cents, True
+    return Numbers(*_spread(values, valid, places, filled))
+
+
+def _odd_amount(text: str, mark: str) -> int | None:
+    text = _DOLLAR.sub("", text)
+    if mark == "auto" and _AMBIGUOUS.fullmatch(text):
+        return None
+    patterns = {"comma": (_COMMA,), "point": (_POINT,)}.get(mark, (_COMMA, _POINT))
+    for pattern in patterns:
+        if found := pattern.fullmatch(text):
+            whole = re.sub(r"\D", "", found[2])
+            if len(whole) > _LARGEST_DIGITS:
+                return None
+            cents = int(whole) * 100 + int((found[3] or "0").ljust(2, "0"))
+            return -cents if found[1] else cents
+    return None
+
+
+def counts(column: pa.Array) -> Numbers:
+    """Numbers of tickets: whole and not negative, `2`, `2,0` and `2.00`; zero is a value."""
+    distinct, places, filled = _distinct(column)
+    plain = pc.match_substring_regex(distinct, _ORDINARY_COUNT)
+    whole = pc.replace_substring_regex(pc.if_else(plain, distinct, pa.scalar(None, pa.string())), r"[.,]0+\z", "")
+    return Numbers(*_spread(_integers(pc.cast(whole, pa.int64())), _flags(plain), places, filled))
+
+
+# Dates
+
+_VALID_DAY = (
+    "[12][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+)
+_VALID_TIME = "[ T](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?"
+_ORDINARY_LOCAL = rf"\A{_VALID_DAY}(?:{_VALID_TIME})?\z"
+_ORDINARY_OFFSET = rf"\A{_VALID_DAY}{_VALID_TIME}(?:Z|[+-](?:0[0-9]|1[0-4]):?[0-5][0-9])\z"
+_ANY_DATE = re.compile(
+    r"(\d{4})-(\d{2})-(\d{2})"
+    r"(?:[ T](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?: ?(Z|[+-]\d{2}(?::?\d{2})?))?)?",
+    re.ASCII | re.IGNORECASE,
+)
+_DAY_FIRST = r"\A([0-9]{2})%s([0-9]{2})%s([0-9]{4})"
+_WRITTEN = {  # format -> what its dates look like once their numbers have two digits, and the same as ISO
+    "iso": (r"\A([0-9]{4})-([0-9]{2})-([0-9]{2})", r"\1-\2-\3"),
+    "YYYY/MM/DD": (r"\A([0-9]{4})/([0-9]{2})/([0-9]{2})", r"\1-\2-\3"),
+    "DD/MM/YYYY": (_DAY_FIRST % ("/", "/"), r"\3-\2-\1"),
+    "MM/DD/YYYY": (_DAY_FIRST % ("/", "/"), r"\3-\1-\2"),
+    "DD-MM-YYYY": (_DAY_FIRST % ("-", "-"), r"\3-\2-\1"),
+    "DD.MM.YYYY": (_DAY_FIRST % (r"\.", r"\."), r"\3-\2-\1"),
+}
+_PADDING = (  # one digit to two, for the day and the month where a format lets them be short
+    (r"\A([0-9])([/.-])", r"0\1\2"),
+    (r"\A([0-9]+[/.-])([0-9])([/.-])", r"\10\2\3"),
+    (r"\A([0-9]{4}/[0-9]{2}/)([0-9])(\z|[ T])", r"\10\2\3"),
+)
+
+
+def moments(column: pa.Array, formats: Sequence[str], zone: ZoneInfo) -> Moments:
+    """Instants written in one of `formats`, with or without a time; without an offset they are local times of `zone`.
+
+    An hour that happens twice is its first occurrence; one that is skipped is an hour later.
+    """
+    distinct, places, filled = _distinct(column)
+    iso = _as_iso(distinct, formats)
+    local = _flags(pc.match_substring_regex(iso, _ORDINARY_LOCAL))
+    offset = _flags(pc.match_substring_regex(iso, _ORDINARY_OFFSET))
+    wall = _cast(iso, local, pa.timestamp("us"))
+    utc = _cast(iso, offset, pa.timestamp("us", tz="UTC"))
+    valid = local | offset
+    for place in np.flatnonzero(~valid & _flags(iso.is_valid())):
+        found = _odd_date(iso[int(place)].as_py())
+        if found is not None:
+            value, has_offset = found
+            (utc if has_offset else wall)[place] = value
+            (offset if has_offset else local)[place] = True
+            valid[place] = True
+    utc = np.where(offset, utc, wall - _offsets(wall, _offset_of_wall(zone)))
+    wall = utc + _offsets(utc, _offset_of_utc(zone))
+    valid &= (wall >= _FIRST) & (wall <= _LAST)
+    utc_rows, valid_rows = _spread(utc, valid, places, filled)
+    return Moments(utc_rows, _spread(wall, valid, places, filled)[0], filled, valid_rows)
+
+
+def joined(day: pa.Array, time: pa.Array) -> pa.Array:
+    """A column of dates and one of times as one column; `19h30` is a time too, a blank time is midnight."""
+    day, time = texts(day), texts(time)
+    time = pc.replace_substring_regex(time, r"\A([0-9]{1,2}) ?[hH] ?([0-9]{2})\z", r"\1:\2")
+    time = pc.replace_substring_regex(time, r"\A([0-9]{1,2}) ?[hH]\z", r"\1:00")
+    time = pc.replace_substring_regex(time, r"\A([0-9]):", r"0\1:")
+    return pc.if_else(time.is_valid(), pc.binary_join_element_wise(day, time, " "), day)
+
+
+def _as_iso(distinct: pa.Array, formats: Sequence[str]) -> pa.Array:
+    """The values that are written in one of `formats`, as ISO dates; null for the others."""
+    iso = pa.nulls(len(distinct), pa.string())
+    for name in formats:
+        pattern, rewritten = _WRITTEN[name]
+        padded = distinct
+        for unpadded, two_digits in _PADDING if name != "iso" else ():
+            padded = pc.replace_substring_regex(padded, unpadded, two_digits)
+        fits = pc.match_substring_regex(padded, pattern)
+        iso = pc.if_else(fits, pc.replace_substring_regex(padded, pattern, rewritten), iso)
+    return iso
+
+
+def _cast(iso: pa.Array, chosen: Flags, kind: pa.DataType) -> Integers:
+    values = pc.if_else(pa.array(chosen), iso, pa.scalar(None, pa.string()))
+    return _integers(pc.cast(pc.cast(values, kind), pa.int64())).copy()
+
+
+def _odd_date(text: str) -> tuple[int, bool] | None:
+    """Microseconds since 1970, and whether they are UTC (an offset was written) or the wall's."""
+    found = _ANY_DATE.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
+    try:
+        moment = datetime(year, month, day, hour, minute, second, int((found[7] or "").ljust(6, "0")[:6]))  # noqa: DTZ001
+    except ValueError:
+        return None
+    value = (moment - EPOCH) // timedelta(microseconds=1)
+    if found[8] is None:
+        return value, False
+    digits = re.sub(r"\D", "", found[8]).ljust(4, "0")
+    hours, minutes = int(digits[:2]), int(digits[2:])
+    if hours >= 24 or minutes >= 60:  # noqa: PLR2004
+        return None
+    shift = (hours * 3600 + minutes * 60) * SECOND
+    return value + (shift if found[8].startswith("-") else -shift), True
+
+
+OffsetOf = Callable[[int], int]
+
+
+def _offsets(values: Integers, offset_of: OffsetOf) -> Integers:
+    """The zone's offset at each value: asked once a day, and once a value on the days on which it changes."""
+    days, places = np.unique(values // DAY, return_inverse=True)
+    at_start = np.array([offset_of(int(day) * DAY) for day in days], dtype=np.int64)
+    at_end = np.array([offset_of(int(day) * DAY + DAY - 1) for day in days], dtype=np.int64)
+    offsets = at_start[places] if len(days) else np.zeros(0, dtype=np.int64)
+    changing = np.flatnonzero((at_start != at_end)[places]) if len(days) else np.zeros(0, dtype=np.int64)
+    if len(changing):
+        odd, where = np.unique(values[changing], return_inverse=True)
+        offsets[changing] = np.array([offset_of(int(value)) for value in odd], dtype=np.int64)[where]
+    return offsets
+
+
+def _offset_of_wall(zone: ZoneInfo) -> OffsetOf:
+    def offset(value: int) -> int:
+        return _microseconds((EPOCH + timedelta(microseconds=_within(value))).replace(tzinfo=zone))
+
+    return offset
+
+
+def _offset_of_utc(zone: ZoneInfo) -> OffsetOf:
+    def offset(value: int) -> int:
+        return _microseconds((EPOCH + timedelta(microseconds=_within(value))).replace(tzinfo=UTC).astimezone(zone))
+
+    return offset
+
+
+def _within(value: int) -> int:
+    return min(max(value, _FIRST), _LAST)
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment.utcoffset() or timedelta()) // timedelta(microseconds=1)
