@@ -21,6 +21,9 @@ HOST_KEY = "sftp_host_ed25519"
 PATIENCE = 30.0
 """Seconds that starting and stopping may take."""
 
+TURNS = 10
+"""Turns of the event loop after which whoever was at the door has come in."""
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -81,9 +84,11 @@ class SftpDrop:
         if self._acceptor is None:
             return
         self._acceptor.close()
-        for guest in list(self._guests):
-            guest.abort()
-            await guest.wait_closed()
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+            for guest in list(self._guests):
+                guest.abort()
+                await guest.wait_closed()
         await self._acceptor.wait_closed()
         self._acceptor = None
 
@@ -117,7 +122,7 @@ class SftpDrop:
         end = asyncio.Event()
         try:
             await self.start()
-        except Exception as error:  # for the thread that waits
+        except (OSError, ValueError, asyncssh.Error) as error:  # for the thread that waits
             started.set_exception(error)
             return
         self._end = (asyncio.get_running_loop(), end)

@@ -117,7 +117,7 @@ def connect(door: Door) -> Session:
                 key,
                 sock=line,
                 timeout=timeout,
-                banner_timeout=timeout,
+                banner_timeout=2 * timeout,  # so that silence is `timeout`'s to tell, and only a hang-up the banner's
                 auth_timeout=timeout,
                 channel_timeout=timeout,
                 allow_agent=False,

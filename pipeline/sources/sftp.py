@@ -211,9 +211,10 @@ def open_sftp(
     *,
     progress: Progress | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
     patience: Patience = Patience(),
 ) -> SftpSource:
     """Connect to the server of an account; SourceError when it cannot be, UsageError for a key file of no use."""
-    source = SftpSource(Door(config, key, password, known_hosts), patience, progress=progress, sleep=sleep)
+    source = SftpSource(Door(config, key, password, known_hosts), patience, progress=progress, sleep=sleep, clock=clock)
     source.connect()
     return source
