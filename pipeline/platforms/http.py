@@ -22,7 +22,7 @@ import httpx
 import structlog
 from structlog.typing import FilteringBoundLogger
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
-from tenacity.wait import wait_exponential_jitter
+from tenacity.wait import wait_exponential, wait_random
 
 from pipeline.errors import PlatformError, PlatformUnavailable
 
@@ -38,12 +38,12 @@ NOT_DONE = frozenset({408, 425, 429})
 """Statuses that say that the request was not acted upon, whatever it asked."""
 GO_ON = "the next run goes on where this one stopped; `placier push` to try at once"
 
-_ADDRESS = re.compile(r"([^\s@<>\"'(),;:\[\]]{1,64})@([^\s@<>\"'(),;:\[\]]{1,255})")
+_ADDRESS = re.compile(r"([^\s@<>(),;:])[^\s@<>(),;:]*@([^\s@<>\"'(),;:\[\]]+)")
 
 
 def mask(text: str) -> str:
     """`text` with its addresses masked (`a***@exemple.test`) and cut to 200 characters."""
-    masked = _ADDRESS.sub(lambda found: f"{found[1][0]}***@{found[2]}", text)
+    masked = _ADDRESS.sub(lambda found: f"{found[1]}***@{found[2]}", text[: 10 * LONGEST_MESSAGE])
     return masked if len(masked) <= LONGEST_MESSAGE else masked[: LONGEST_MESSAGE - 1] + "…"
 
 
@@ -98,7 +98,7 @@ class Transport:
         self._next = clock()
         self._attempts = attempts
         self._total = total
-        self._pause = wait_exponential_jitter(initial=backoff, max=LONGEST_PAUSE, jitter=backoff)
+        self._pause = wait_exponential(multiplier=backoff, max=LONGEST_PAUSE) + wait_random(0, backoff)
         self._log: FilteringBoundLogger = log if log is not None else structlog.get_logger()
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log each URL, and URLs hold addresses
         headers = {

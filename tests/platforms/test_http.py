@@ -1,0 +1,280 @@
+"""What the transport promises, over real connections."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import PlatformError, PlatformUnavailable
+from pipeline.platforms.http import Refusal, Transport, mask, public
+from .conftest import GARBAGE, FastClock, Said, Scripted
+
+SECRET = "a-token-of-the-account"
+Open = Callable[..., Transport]
+
+
+@pytest.fixture
+def open_(clock: FastClock) -> Iterator[Open]:
+    opened: list[Transport] = []
+
+    def make(url: str, **options: object) -> Transport:
+        values: dict[str, object] = {"requests_per_second": 1000.0, "timeout": 1.0, "attempts": 3, "backoff": 0.01, **options}
+        transport = Transport(url, SECRET, sleep=clock.sleep, clock=clock, **values)  # type: ignore[arg-type]
+        opened.append(transport)
+        return transport
+
+    yield make
+    for transport in opened:
+        transport.close()
+
+
+def test_requests_carry_the_token_and_json_headers(open_: Open, scripted: Scripted) -> None:
+    open_(scripted.url, language="fr_ca").send("POST", "/groups", {"title": "Été"}, repeatable=False)
+    asked = scripted.asked[0]
+    assert asked.body == {"title": "Été"}
+    assert asked.headers["Authorization"] == f"Bearer {SECRET}"
+    assert asked.headers["Accept"] == asked.headers["Content-Type"] == "application/json"
+    assert asked.headers["Accept-Language"] == "fr-ca"
+
+
+def test_requests_start_apart_and_never_in_bursts(open_: Open, scripted: Scripted, clock: FastClock) -> None:
+    transport = open_(scripted.url, requests_per_second=2.0)
+    transport.get("/ping")
+    clock.now += 60.0  # idle time buys no burst
+    for _ in range(3):
+        transport.get("/ping")
+    assert clock.naps == pytest.approx([0.5, 0.5])
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Said(500), Said(503), Said(200, GARBAGE), Said(200, b""), Said(200, [1]), Said(drop=True), Said(wait=0.5), Said(429)],
+    ids=["500", "503", "html", "empty", "list", "dropped", "silent", "429"],
+)
+def test_a_read_outlives_a_passing_fault(open_: Open, scripted: Scripted, fault: Said) -> None:
+    scripted.answers = [fault, Said(200, {"ping": "success"})]
+    transport = open_(scripted.url, timeout=0.2)
+    assert transport.get("/ping") == {"ping": "success"}
+    assert transport.requests == len(scripted.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "fault", [Said(500), Said(502), Said(200, GARBAGE), Said(drop=True), Said(wait=0.5)], ids=["500", "502", "html", "drop", "silent"]
+)
+def test_a_write_that_is_not_safe_to_repeat_is_sent_once(open_: Open, scripted: Scripted, fault: Said) -> None:
+    scripted.answers = [fault, Said(201, {"id": 1})]
+    transport = open_(scripted.url, timeout=0.2)
+    with pytest.raises(PlatformUnavailable, match="outcome unknown"):
+        transport.send("POST", "/groups", {"title": "x"}, repeatable=False)
+    assert len(scripted.asked) == 1
+
+
+@pytest.mark.parametrize("fault", [Said(500), Said(200, GARBAGE), Said(drop=True)], ids=["500", "html", "drop"])
+def test_a_write_that_is_safe_to_repeat_is_repeated(open_: Open, scripted: Scripted, fault: Said) -> None:
+    scripted.answers = [fault, Said(201, {"id": 1})]
+    assert open_(scripted.url).send("POST", "/batches", {}, repeatable=True) == {"id": 1}
+
+
+def test_a_throttled_write_was_not_done_so_it_is_repeated(open_: Open, scripted: Scripted) -> None:
+    scripted.answers = [Said(429), Said(201, {"id": 1})]
+    assert open_(scripted.url).send("POST", "/groups", {"title": "x"}, repeatable=False) == {"id": 1}
+
+
+def test_attempts_are_bounded(open_: Open, scripted: Scripted) -> None:
+    scripted.answers = [Said(500)]
+    transport = open_(scripted.url, attempts=4)
+    with pytest.raises(PlatformUnavailable, match="GET /ping: answered 500") as caught:
+        transport.get("/ping")
+    assert transport.requests == len(scripted.asked) == 4
+    assert "placier" in caught.value.remedy
+
+
+def test_the_total_time_is_bounded(open_: Open, scripted: Scripted, clock: FastClock) -> None:
+    scripted.answers = [Said(503, headers={"Retry-After": "100"})]
+    with pytest.raises(PlatformUnavailable):
+        open_(scripted.url, attempts=20, total=250.0).get("/ping")
+    assert clock.now < 250.0
+    assert len(scripted.asked) == 3
+
+
+def test_pauses_grow_from_a_second_to_a_minute_at_most(open_: Open, scripted: Scripted, clock: FastClock) -> None:
+    scripted.answers = [Said(503)]
+    with pytest.raises(PlatformUnavailable):
+        open_(scripted.url, attempts=10, backoff=1.0).get("/ping")
+    pauses = [nap for nap in clock.naps if nap >= 0.5]
+    assert 1.0 <= pauses[0] <= 2.0
+    assert 4.0 <= pauses[2] <= 5.0
+    assert max(pauses) == 60.0
+
+
+@pytest.mark.parametrize(
+    ("headers", "pause"),
+    [
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": "0"}, 0.0),
+        ({"Retry-After": "Sun, 06 Nov 2026 08:00:30 GMT", "Date": "Sun, 06 Nov 2026 08:00:00 GMT"}, 30.0),
+        ({"Retry-After": "Sun, 06 Nov 2026 07:59:00 GMT", "Date": "Sun, 06 Nov 2026 08:00:00 GMT"}, 0.0),
+        ({"Retry-After": "86400"}, 120.0),
+    ],
+    ids=["seconds", "now", "date", "past", "too long"],
+)
+def test_retry_after_is_honoured(
+    open_: Open, scripted: Scripted, clock: FastClock, headers: dict[str, str], pause: float
+) -> None:
+    scripted.answers = [Said(429, headers=headers), Said()]
+    open_(scripted.url, requests_per_second=100_000.0).get("/ping")
+    assert [nap for nap in clock.naps if nap > 0.001] == pytest.approx([pause] if pause else [])
+
+
+@pytest.mark.parametrize("value", ["soon", "nan", "Sun, 06 Nov 2026 08:00:30 GMT"], ids=["word", "nan", "date without Date"])
+def test_an_unusable_retry_after_is_ignored(open_: Open, scripted: Scripted, clock: FastClock, value: str) -> None:
+    scripted.answers = [Said(429, headers={"Retry-After": value}), Said()]
+    open_(scripted.url).get("/ping")
+    assert clock.now < 1.0
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_token_says_what_to_do(open_: Open, scripted: Scripted, status: int) -> None:
+    scripted.answers = [Said(status, {"message": "Not authorized."})]
+    with pytest.raises(PlatformError, match=str(status)) as caught:
+        open_(scripted.url).get("/ping")
+    assert not isinstance(caught.value, PlatformUnavailable | Refusal)
+    assert "token" in caught.value.remedy
+    assert "placier doctor" in caught.value.remedy
+    assert len(scripted.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"message": "Trop long."}, "Trop long."),
+        ({"error": "Trop long."}, "Trop long."),
+        ({"description": "Trop long."}, "Trop long."),
+        ({"errors": [{"description": "Un."}, "Deux."]}, "Un.; Deux."),
+        ({"message": None, "errors": None}, ""),
+        (GARBAGE, ""),
+        ([], ""),
+    ],
+    ids=["message", "error", "description", "errors", "nothing", "html", "list"],
+)
+def test_a_refusal_carries_the_platforms_words(open_: Open, scripted: Scripted, body: object, words: str) -> None:
+    scripted.answers = [Said(422, body)]
+    with pytest.raises(Refusal) as caught:
+        open_(scripted.url).get("/groups")
+    assert (caught.value.status, caught.value.words) == (422, words)
+    assert len(scripted.asked) == 1
+
+
+def test_a_message_holds_no_address_and_no_token_and_is_short(open_: Open, scripted: Scripted) -> None:
+    scripted.answers = [Said(422, {"message": f"zoe.lecuyer@exemple.test {SECRET} " + "x" * 5000})]
+    with pytest.raises(Refusal) as caught:
+        open_(scripted.url).get("/members/zoe.lecuyer%40exemple.test/consent")
+    message = str(caught.value)
+    assert "GET /members/***/consent" in message
+    assert "z***@exemple.test" in message
+    assert "lecuyer" not in message
+    assert SECRET not in message
+    assert len(message) < 300
+
+
+def test_no_address_reaches_the_http_librarys_log(
+    open_: Open, scripted: Scripted, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    open_(scripted.url).get("/members/zoe%40exemple.test")
+    assert "zoe" not in caplog.text
+
+
+def test_redirects_are_not_followed(open_: Open, scripted: Scripted) -> None:
+    scripted.answers = [Said(302, headers={"Location": "/ailleurs"}), Said()]
+    with pytest.raises(Refusal, match="redirect"):
+        open_(scripted.url).get("/ping")
+    assert len(scripted.asked) == 1
+
+
+def test_an_unreachable_server_is_unavailable_and_counts_no_request(open_: Open) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    transport = open_(url)
+    with pytest.raises(PlatformUnavailable, match="no connection"):
+        transport.send("POST", "/groups", {}, repeatable=False)
+    assert transport.requests == 0
+
+
+def test_an_empty_answer_to_a_write_is_fine(open_: Open, scripted: Scripted) -> None:
+    scripted.answers = [Said(204, b"")]
+    assert open_(scripted.url).send("DELETE", "/members/1/groups/2", repeatable=True) == {}
+
+
+@pytest.mark.parametrize("token", ["", "jeton\nX-Evil: 1", "jetón", "deux mots"])
+def test_a_damaged_token_is_told_before_anything_is_sent(token: str) -> None:
+    with pytest.raises(PlatformError, match="token"):
+        Transport("http://127.0.0.1:1", token, requests_per_second=1.0, timeout=1.0, attempts=1)
+
+
+@pytest.mark.parametrize("value", [float("nan"), "\ud800", object()], ids=["nan", "surrogate", "object"])
+def test_what_is_no_json_never_leaves(open_: Open, scripted: Scripted, value: object) -> None:
+    with pytest.raises(PlatformError, match="JSON"):
+        open_(scripted.url).send("POST", "/groups", {"title": value}, repeatable=False)
+    assert not scripted.asked
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(open_: Open, tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(_self_signed(tmp_path))
+    server = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        with pytest.raises(PlatformError, match="certificate") as caught:
+            open_(f"https://127.0.0.1:{server.server_address[1]}").get("/ping")
+        assert not isinstance(caught.value, PlatformUnavailable)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+def _self_signed(folder: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    built = built.serial_number(1).not_valid_before(start).not_valid_after(start.replace(year=2099))
+    path = folder / "server.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + built.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@given(local=st.from_regex(r"[a-z0-9._+'-]{2,30}", fullmatch=True), around=st.sampled_from(["{}", "<{}>", "« {} »", "a:{};"]))
+def test_a_masked_text_does_not_tell_who(local: str, around: str) -> None:
+    masked = mask(around.format(f"{local}@exemple.test"))
+    assert f"{local}@" not in masked
+    assert "***@exemple.test" in masked
+
+
+def test_a_public_path_hides_addresses_only() -> None:
+    assert public("/members/a%2Bb%40exemple.test/groups/12") == "/members/***/groups/12"
+    assert public("/groups/12/members") == "/groups/12/members"
