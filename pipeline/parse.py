@@ -26,9 +26,9 @@ Flags = npt.NDArray[np.bool_]
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
-EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - wall time, the zone is applied by columns
-_FIRST = (datetime(1, 1, 3) - EPOCH) // timedelta(microseconds=1)  # noqa: DTZ001
-_LAST = (datetime(9999, 12, 29) - EPOCH) // timedelta(microseconds=1)  # noqa: DTZ001
+EPOCH = datetime(1970, 1, 1)
+_FIRST = (datetime(1, 1, 3) - EPOCH) // timedelta(microseconds=1)
+_LAST = (datetime(9999, 12, 29) - EPOCH) // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,24 +70,32 @@ class Moments:
 
 def texts(column: pa.Array, *, apostrophe: bool = False) -> pa.Array:
     """Trimmed, composed (NFC) texts, empty ones null; with `apostrophe`, a spreadsheet's leading one is taken off."""
+    encoded = column.dictionary_encode()
+    return _trimmed(encoded.dictionary, apostrophe=apostrophe).take(encoded.indices)
+
+
+def _trimmed(column: pa.Array, *, apostrophe: bool = False) -> pa.Array:
     column = pc.utf8_trim_whitespace(column)
     if apostrophe:
-        column = pc.utf8_trim_whitespace(pc.replace_substring_regex(column, r"^['’]", ""))
+        column = pc.utf8_trim_whitespace(pc.replace_substring_regex(column, r"\A['’]", ""))
     if not pc.all(pc.string_is_ascii(column), min_count=0).as_py():
         column = pc.utf8_normalize(column, form="NFC")
     return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
 
 
 def _distinct(column: pa.Array) -> tuple[pa.Array, Integers, Flags]:
-    """The distinct trimmed values, each row's place among them (0 where blank), and which rows are not blank."""
-    encoded = texts(column).dictionary_encode()
+    """The distinct texts, trimmed, each row's place among them, and which rows are not blank."""
+    encoded = column.dictionary_encode()
+    distinct = _trimmed(encoded.dictionary)
+    places = _integers(encoded.indices)
     filled = _flags(encoded.indices.is_valid())
-    places = pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False).astype(np.int64)
-    return encoded.dictionary, places, filled
+    if len(distinct):
+        filled &= _flags(distinct.is_valid())[places]
+    return pc.fill_null(distinct, ""), places, filled
 
 
 def _flags(values: pa.Array) -> Flags:
-    flags: Flags = np.asarray(pc.fill_null(values, False).to_numpy(zero_copy_only=False), dtype=np.bool_)  # noqa: FBT003
+    flags: Flags = np.asarray(pc.fill_null(values, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
     return flags
 
 
@@ -116,7 +124,10 @@ def emails(column: pa.Array) -> Emails:
     distinct, places, filled = _distinct(column)
     lowered = pc.ascii_lower(distinct)
     plain = pc.and_(
-        pc.and_(pc.match_substring_regex(lowered, _ORDINARY_EMAIL), pc.less_equal(pc.binary_length(lowered), _ORDINARY_LENGTH)),
+        pc.and_(
+            pc.match_substring_regex(lowered, _ORDINARY_EMAIL),
+            pc.less_equal(pc.binary_length(lowered), _ORDINARY_LENGTH),
+        ),
         pc.invert(pc.match_substring_regex(lowered, _SPECIAL_DOMAIN)),
     )
     known = pc.if_else(plain, lowered, pa.scalar(None, pa.string()))
@@ -290,7 +301,7 @@ def _odd_date(text: str) -> tuple[int, bool] | None:
         return None
     year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
     try:
-        moment = datetime(year, month, day, hour, minute, second, int((found[7] or "").ljust(6, "0")[:6]))  # noqa: DTZ001
+        moment = datetime(year, month, day, hour, minute, second, int((found[7] or "").ljust(6, "0")[:6]))
     except ValueError:
         return None
     value = (moment - EPOCH) // timedelta(microseconds=1)
@@ -298,7 +309,7 @@ def _odd_date(text: str) -> tuple[int, bool] | None:
         return value, False
     digits = re.sub(r"\D", "", found[8]).ljust(4, "0")
     hours, minutes = int(digits[:2]), int(digits[2:])
-    if hours >= 24 or minutes >= 60:  # noqa: PLR2004
+    if hours >= 24 or minutes >= 60:
         return None
     shift = (hours * 3600 + minutes * 60) * SECOND
     return value + (shift if found[8].startswith("-") else -shift), True
@@ -309,9 +320,10 @@ OffsetOf = Callable[[int], int]
 
 def _offsets(values: Integers, offset_of: OffsetOf) -> Integers:
     """The zone's offset at each value: asked once a day, and once a value on the days on which it changes."""
-    days, places = np.unique(values // DAY, return_inverse=True)
-    at_start = np.array([offset_of(int(day) * DAY) for day in days], dtype=np.int64)
-    at_end = np.array([offset_of(int(day) * DAY + DAY - 1) for day in days], dtype=np.int64)
+    encoded = pa.array(values // DAY).dictionary_encode()
+    days, places = encoded.dictionary.to_pylist(), _integers(encoded.indices)
+    at_start = np.array([offset_of(day * DAY) for day in days], dtype=np.int64)
+    at_end = np.array([offset_of(day * DAY + DAY - 1) for day in days], dtype=np.int64)
     offsets = at_start[places] if len(days) else np.zeros(0, dtype=np.int64)
     changing = np.flatnonzero((at_start != at_end)[places]) if len(days) else np.zeros(0, dtype=np.int64)
     if len(changing):

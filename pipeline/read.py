@@ -13,6 +13,7 @@ from collections.abc import Mapping as Sidecars
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -22,17 +23,14 @@ import pyarrow.compute as pc
 import pyarrow.csv as pv
 
 from pipeline import parse, records
-from pipeline.mapping import Mapping, normalise
+from pipeline.mapping import Mapping, TextField, normalise
 from pipeline.parse import Flags, Moments
 from pipeline.records import Content, Records, refuse
 from pipeline.schema import INSTANT, LINES, REJECT_REASONS, Reading, Reject
 
 _BLOCK = 16 * 2**20
 _EPOCH = date(1970, 1, 1)
-_TEXTS = tuple(
-    "contact_id first_name last_name company company_2 phone city postal_code show_id show_title performance_id sales_channel"
-    " report_category_1 report_category_2 report_category_3 price_category price_internal_name price_group".split()
-)
+_TEXTS: tuple[str, ...] = get_args(TextField)
 _OPERATIONS = ("purchase", "cancellation", "ignore")
 _NAMES_SHOWN = 40
 _SIDE_FILES = {".sha256": "sha256", ".md5": "md5", ".count": "count", ".lignes": "count"}
@@ -175,11 +173,15 @@ def _layout(delimiter: str, names: list[str], mapping: Mapping, role: str) -> tu
         return next((places[option] for option in options if option in places), None)
 
     found = {field: first(mapping.columns.of(field)) for field in type(mapping.columns).model_fields}
-    missing = [" or ".join(getattr(mapping.columns, field)) for field in mapping.required_fields if found[field] is None]
+    missing = [
+        " or ".join(getattr(mapping.columns, field)) for field in mapping.required_fields if found[field] is None
+    ]
     operation = first(tuple(normalise(name) for name in mapping.operation.column))
     fixed = mapping.operation.of_role(role) if operation is None else None
     if operation is None and fixed is None:
-        missing.append(" or ".join(mapping.operation.column) or "(the operation, which the mapping fixes for other roles only)")
+        missing.append(
+            " or ".join(mapping.operation.column) or "(the operation, which the mapping fixes for other roles only)"
+        )
     known = {field: place for field, place in found.items() if place is not None}
     return Layout(delimiter, tuple(names), known, operation, fixed), missing
 
@@ -212,11 +214,16 @@ def _rows(content: Content, layout: Layout, found: Records) -> tuple[Rows, list[
 
     table = _table(content, layout, found, set_aside)
     blank = [place for place in ragged if not found.text(place).strip()]
-    places = np.setdiff1d(np.arange(1, len(found.starts)), np.fromiter(ragged, dtype=np.int64, count=len(ragged)))
+    regular = np.ones(len(found.starts), dtype=np.bool_)
+    regular[[0, *ragged]] = False
+    places = np.flatnonzero(regular)
     if len(places) != table.num_rows:
-        refuse(content.name, f"the rows cannot be told apart: {len(places)} by their line ends, {table.num_rows} by their values")
+        refuse(
+            content.name,
+            f"the rows cannot be told apart: {len(places)} by their line ends, {table.num_rows} by their values",
+        )
     kept = sorted(set(ragged) - set(blank))
-    last = max([int(places[-1])] if len(places) else [0], default=0)
+    last = int(places[-1]) if len(places) else 0
     if kept and kept[-1] > last and ragged[kept[-1]] < len(layout.names):
         line = int(found.lines[kept[-1]])
         refuse(
@@ -233,7 +240,7 @@ def _table(content: Content, layout: Layout, found: Records, set_aside: object) 
         wanted["operation"] = layout.operation
     names = [f"c{place}" for place in range(len(layout.names))]
     chosen = sorted({names[place] for place in wanted.values()})
-    if len(found.starts) < 2:  # noqa: PLR2004 - the header alone
+    if len(found.starts) < 2:
         return pa.table({field: pa.array([], pa.string()) for field in wanted})
     longest = int((found.ends - found.starts).max())
     try:
@@ -288,10 +295,7 @@ def _judge(
     for reason in reversed(list(bad)):
         reasons[bad[reason]] = REJECT_REASONS.index(reason)
     reasons[operations == _OPERATIONS.index("ignore")] = _IGNORED
-    texts = {
-        field: parse.texts(rows.text(field), apostrophe=field in mapping.strip_apostrophe)
-        for field in _TEXTS
-    }
+    texts = {field: parse.texts(rows.text(field), apostrophe=field in mapping.strip_apostrophe) for field in _TEXTS}
     known = pa.array(list(_OPERATIONS), pa.string())
     return pa.table(
         {
