@@ -83,12 +83,14 @@ class SftpDrop:
         """Close the door and put everybody out."""
         if self._acceptor is None:
             return
-        self._acceptor.close()
-        for _ in range(TURNS):
+        for _ in range(
+            TURNS
+        ):  # asyncio loses a socket that it accepted, but did not attach yet, when its server closes
             await asyncio.sleep(0)
-            for guest in list(self._guests):
-                guest.abort()
-                await guest.wait_closed()
+        self._acceptor.close()
+        for guest in list(self._guests):
+            guest.abort()
+            await guest.wait_closed()
         await self._acceptor.wait_closed()
         self._acceptor = None
 
