@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar
 
 from pipeline.config import CsvPlatform as Configured
 from pipeline.errors import PlatformError
@@ -92,7 +91,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
 class CsvPlatform:
     """Import files in `folder`, named after `label` (the run's); a `Platform` that reads nothing back."""
 
-    reads_back: ClassVar[bool] = False
+    reads_back: bool = False
     requests: int = 0
 
     def __init__(self, config: Configured, folder: Path, label: str) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import cached_property
-from typing import ClassVar
 from urllib.parse import quote
 
 import structlog
@@ -41,7 +40,7 @@ class Cyberimpact:
     `backoff` (seconds, the first pause between attempts), `sleep` and `clock` are for tests that must not wait.
     """
 
-    reads_back: ClassVar[bool] = True
+    reads_back: bool = True
 
     def __init__(
         self,
@@ -74,8 +73,12 @@ class Cyberimpact:
 
     @property
     def requests(self) -> int:
-        """The HTTP requests sent so far, retries included."""
+        """The HTTP requests sent so far, retries included; settable, to count anew."""
         return self._http.requests
+
+    @requests.setter
+    def requests(self, count: int) -> None:
+        self._http.requests = count
 
     def ping(self) -> str:
         """The account that the token opens; PlatformError when it opens none."""

@@ -162,7 +162,12 @@ def connect(clock: FastClock) -> Iterator[Connect]:
     clients: list[Cyberimpact] = []
 
     def make(url: str, token: str = TOKEN, **settings: object) -> Cyberimpact:
-        values: dict[str, object] = {"requests_per_second": 100_000.0, "timeout": 1.0, "batch_deadline": 60.0, **settings}
+        values: dict[str, object] = {
+            "requests_per_second": 100_000.0,
+            "timeout": 1.0,
+            "batch_deadline": 600.0,
+            **settings,
+        }
         config = CyberimpactPlatform.model_validate({"kind": "cyberimpact", "base_url": url, **values})
         client = Cyberimpact(config, token, "fr_ca", backoff=0.01, sleep=clock.sleep, clock=clock)
         clients.append(client)

@@ -32,7 +32,13 @@ def open_(clock: FastClock) -> Iterator[Open]:
     opened: list[Transport] = []
 
     def make(url: str, **options: object) -> Transport:
-        values: dict[str, object] = {"requests_per_second": 1000.0, "timeout": 1.0, "attempts": 3, "backoff": 0.01, **options}
+        values: dict[str, object] = {
+            "requests_per_second": 1000.0,
+            "timeout": 1.0,
+            "attempts": 3,
+            "backoff": 0.01,
+            **options,
+        }
         transport = Transport(url, SECRET, sleep=clock.sleep, clock=clock, **values)  # type: ignore[arg-type]
         opened.append(transport)
         return transport
@@ -62,7 +68,16 @@ def test_requests_start_apart_and_never_in_bursts(open_: Open, scripted: Scripte
 
 @pytest.mark.parametrize(
     "fault",
-    [Said(500), Said(503), Said(200, GARBAGE), Said(200, b""), Said(200, [1]), Said(drop=True), Said(wait=0.5), Said(429)],
+    [
+        Said(500),
+        Said(503),
+        Said(200, GARBAGE),
+        Said(200, b""),
+        Said(200, [1]),
+        Said(drop=True),
+        Said(wait=0.5),
+        Said(429),
+    ],
     ids=["500", "503", "html", "empty", "list", "dropped", "silent", "429"],
 )
 def test_a_read_outlives_a_passing_fault(open_: Open, scripted: Scripted, fault: Said) -> None:
@@ -73,7 +88,9 @@ def test_a_read_outlives_a_passing_fault(open_: Open, scripted: Scripted, fault:
 
 
 @pytest.mark.parametrize(
-    "fault", [Said(500), Said(502), Said(200, GARBAGE), Said(drop=True), Said(wait=0.5)], ids=["500", "502", "html", "drop", "silent"]
+    "fault",
+    [Said(500), Said(502), Said(200, GARBAGE), Said(drop=True), Said(wait=0.5)],
+    ids=["500", "502", "html", "drop", "silent"],
 )
 def test_a_write_that_is_not_safe_to_repeat_is_sent_once(open_: Open, scripted: Scripted, fault: Said) -> None:
     scripted.answers = [fault, Said(201, {"id": 1})]
@@ -140,7 +157,9 @@ def test_retry_after_is_honoured(
     assert [nap for nap in clock.naps if nap > 0.001] == pytest.approx([pause] if pause else [])
 
 
-@pytest.mark.parametrize("value", ["soon", "nan", "Sun, 06 Nov 2026 08:00:30 GMT"], ids=["word", "nan", "date without Date"])
+@pytest.mark.parametrize(
+    "value", ["soon", "nan", "Sun, 06 Nov 2026 08:00:30 GMT"], ids=["word", "nan", "date without Date"]
+)
 def test_an_unusable_retry_after_is_ignored(open_: Open, scripted: Scripted, clock: FastClock, value: str) -> None:
     scripted.answers = [Said(429, headers={"Retry-After": value}), Said()]
     open_(scripted.url).get("/ping")
@@ -260,15 +279,16 @@ def _self_signed(folder: Path) -> Path:
     built = built.serial_number(1).not_valid_before(start).not_valid_after(start.replace(year=2099))
     path = folder / "server.pem"
     path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         + built.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
     )
     return path
 
 
-@given(local=st.from_regex(r"[a-z0-9._+'-]{2,30}", fullmatch=True), around=st.sampled_from(["{}", "<{}>", "« {} »", "a:{};"]))
+@given(
+    local=st.from_regex(r"[a-z0-9._+'-]{2,30}", fullmatch=True),
+    around=st.sampled_from(["{}", "<{}>", "« {} »", "a:{};"]),
+)
 def test_a_masked_text_does_not_tell_who(local: str, around: str) -> None:
     masked = mask(around.format(f"{local}@exemple.test"))
     assert f"{local}@" not in masked

@@ -57,7 +57,13 @@ def test_values_come_in_their_native_type(kind: FieldType | None, raw: object, v
 
 @given(
     kind=st.sampled_from(["text", "date", "integer", "decimal"]),
-    raw=st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates().map(str) | st.lists(st.integers()),
+    raw=st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.dates().map(str)
+    | st.lists(st.integers()),
 )
 def test_a_value_that_was_read_reads_the_same_again(kind: FieldType, raw: object) -> None:
     once = wire.native(kind, raw)
@@ -223,7 +229,9 @@ def test_who_is_refused_is_found_wherever_the_address_stands(errors: object) -> 
     assert "zoe@" not in found["zoe@exemple.test"]
 
 
-@pytest.mark.parametrize("result", [None, {}, {"errors": None}, {"errors": [{"row": 1}, 7, None, "?"]}, {"errorsCount": 1}, []])
+@pytest.mark.parametrize(
+    "result", [None, {}, {"errors": None}, {"errors": [{"row": 1}, 7, None, "?"]}, {"errorsCount": 1}, []]
+)
 def test_nobody_is_accused_without_an_address(result: object) -> None:
     assert wire.refused({"result": result}, batch(person("a@exemple.test"), person("b@exemple.test"))) == {}
 

@@ -1,0 +1,174 @@
+"""Long lists, on a scripted server: every page is read that may matter, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from pipeline.errors import PlatformError
+from pipeline.platforms import Group
+
+from .conftest import Asked, Connect, Said, Scripted
+
+PAGE = 10_000
+Row = dict[str, object]
+
+
+def left(number: int, **more: object) -> Row:
+    day = f"{2026 - number // 5000:04d}-{12 - number % 5000 // 500:02d}-01 10:00:00.000"
+    return {"email": f"client{number}@exemple.test", "unsubscribedOn": day, **more}
+
+
+def listing(lists: dict[str, list[Row]], collection: str = "members") -> Callable[[Asked], Said]:
+    """Answers with pages of these lists; other paths are 404."""
+
+    def answer(asked: Asked) -> Said:
+        if asked.path == "/customfields":
+            return Said(200, {"customFields": []})
+        rows = lists.get(asked.path)
+        if rows is None:
+            return Said(404, {"message": "Not found."})
+        page, limit = int(asked.query["page"]), int(asked.query["limit"])
+        body = {
+            collection: rows[(page - 1) * limit : page * limit],
+            "totalCount": len(rows),
+            "page": page,
+            "limit": limit,
+        }
+        return Said(200, {**body, "sort": asked.query.get("sort", "")})
+
+    return answer
+
+
+def pages(scripted: Scripted, path: str) -> list[str]:
+    return [asked.query["page"] for asked in scripted.asked if asked.path == path]
+
+
+def test_all_who_left_are_read_to_the_last_page(connect: Connect, scripted: Scripted) -> None:
+    rows = [left(number) for number in range(2 * PAGE + 1)]
+    scripted.answer = listing({"/members/unsubscribed": rows, "/members/bounced": []})
+    assert len(connect(scripted.url).suppressed([])) == len(rows)
+    assert pages(scripted, "/members/unsubscribed") == ["1", "2", "3"]
+    asked = scripted.asked[-1].query
+    assert (asked["limit"], asked["sort"]) == ("10000", "date_desc")
+
+
+def test_pages_of_old_and_known_ones_are_not_read_again(connect: Connect, scripted: Scripted) -> None:
+    rows = [left(number) for number in range(3 * PAGE)]
+    known = [str(row["email"]) for row in rows]
+    scripted.answer = listing({"/members/unsubscribed": rows, "/members/bounced": []})
+    connect(scripted.url).suppressed(known)
+    assert pages(scripted, "/members/unsubscribed") == ["1"]
+
+
+def test_a_new_one_on_the_first_page_makes_the_second_be_read(connect: Connect, scripted: Scripted) -> None:
+    rows = [left(number) for number in range(3 * PAGE)]
+    known = [str(row["email"]) for row in rows[1:]]
+    scripted.answer = listing({"/members/unsubscribed": rows, "/members/bounced": []})
+    assert str(rows[0]["email"]) in connect(scripted.url).suppressed(known)
+    assert pages(scripted, "/members/unsubscribed") == ["1", "2"]
+
+
+@pytest.mark.parametrize("order", ["ignored", "without days"])
+def test_a_list_in_no_order_is_read_to_its_end_however_much_is_known(
+    connect: Connect, scripted: Scripted, order: str
+) -> None:
+    rows = [left(number) for number in range(2 * PAGE)]
+    rows = rows[::-1] if order == "ignored" else [{**row, "unsubscribedOn": None} for row in rows]
+    newest = str(rows[-1]["email"])
+    scripted.answer = listing({"/members/unsubscribed": rows, "/members/bounced": []})
+    known = [str(row["email"]) for row in rows[:-1]]
+    assert newest in connect(scripted.url).suppressed(known)
+
+
+def test_more_who_left_than_are_known_are_looked_for(connect: Connect, scripted: Scripted) -> None:
+    rows = [left(number) for number in range(PAGE + 2)]
+    scripted.answer = listing({"/members/unsubscribed": rows, "/members/bounced": []})
+    known = [str(row["email"]) for row in rows[:PAGE]]
+    assert len(connect(scripted.url).suppressed(known)) == PAGE + 2
+
+
+def test_a_list_without_a_count_is_read_until_a_page_is_short(connect: Connect, scripted: Scripted) -> None:
+    rows = [left(number) for number in range(PAGE + 5)]
+    counted = listing({"/members/unsubscribed": rows, "/members/bounced": []})
+
+    def answer(asked: Asked) -> Said:
+        said = counted(asked)
+        assert isinstance(said.body, dict)
+        return Said(said.status, {key: value for key, value in said.body.items() if key != "totalCount"})
+
+    scripted.answer = answer
+    assert len(connect(scripted.url).suppressed([])) == PAGE + 5
+
+
+@pytest.mark.parametrize("body", [{}, {"members": None}, {"totalCount": 0}, {"data": []}])
+def test_an_odd_answer_is_never_taken_for_an_empty_list(connect: Connect, scripted: Scripted, body: object) -> None:
+    scripted.answers = [Said(200, body)]
+    with pytest.raises(PlatformError, match="no list of members"):
+        connect(scripted.url).suppressed([])
+
+
+def member(number: int) -> Row:
+    return {"id": number + 1, "email": f"client{number}@exemple.test", "consentType": "implied"}
+
+
+def test_a_long_list_is_left_when_single_look_ups_are_cheaper(connect: Connect, scripted: Scripted) -> None:
+    rows = [member(number) for number in range(12 * PAGE)]
+    lists = listing({"/members": rows})
+
+    def answer(asked: Asked) -> Said:
+        if asked.path.startswith("/members/client"):
+            number = int(asked.path.removeprefix("/members/client").partition("%40")[0])
+            return Said(200, rows[number])
+        return lists(asked)
+
+    scripted.answer = answer
+    wanted = [5, 6, 119_998, 119_999]
+    found = connect(scripted.url).read([f"client{number}@exemple.test" for number in wanted])
+    assert sorted(there.id for there in found.values()) == [6, 7, 119_999, 120_000]
+    assert pages(scripted, "/members") == ["1"]
+    assert scripted.asked[-1].path.startswith("/members/client")
+
+
+def test_a_list_that_is_cheaper_is_read_to_its_end_and_rows_that_shift_count_once(
+    connect: Connect, scripted: Scripted
+) -> None:
+    rows = [member(number) for number in range(PAGE + 10)]
+    rows[PAGE] = rows[PAGE - 1]
+    scripted.answer = listing({"/members": rows})
+    found = connect(scripted.url).read([f"client{number}@exemple.test" for number in range(PAGE - 5, PAGE + 10)])
+    assert len(found) == 14
+    assert pages(scripted, "/members") == ["1", "2"]
+    assert {asked.query["status"] for asked in scripted.asked if asked.path == "/members"} == {"all"}
+
+
+def test_an_account_of_one_page_is_never_asked_person_by_person(connect: Connect, scripted: Scripted) -> None:
+    scripted.answer = listing({"/members": [member(number) for number in range(50)]})
+    connect(scripted.url).read([f"inconnue{number}@exemple.test" for number in range(4)])
+    assert pages(scripted, "/members") == ["1"]
+    assert len(scripted.asked) == 2
+
+
+def test_big_groups_are_asked_from_the_other_side(connect: Connect, scripted: Scripted) -> None:
+    scripted.answer = listing({"/members/zoe%40exemple.test/groups": [{"id": 7}, {"id": 8}]}, "groups")
+    groups = [Group(7, "Clients Tuxedo", False, 90_000), Group(9, "Cyrano", False, 10)]
+    found = connect(scripted.url).memberships(["zoe@exemple.test", "abel@exemple.test"], groups)
+    assert found == {("zoe@exemple.test", 7)}
+    assert len(scripted.asked) == 2
+
+
+@pytest.mark.parametrize("email", ["a+b/c%d'e@exemple.test", "é@exemple.test", "a?b#c&d=e@exemple.test"])
+def test_an_address_is_one_segment_of_the_path(connect: Connect, scripted: Scripted, email: str) -> None:
+    scripted.answers = [Said(404)]
+    connect(scripted.url).consent(email)
+    (asked,) = scripted.asked
+    assert asked.path.count("/") == 3
+    assert not asked.query
+
+
+def test_a_single_look_up_that_finds_somebody_else_finds_nobody(connect: Connect, scripted: Scripted) -> None:
+    scripted.answers = [Said(200, {"customFields": []}), Said(200, member(1))]
+    scripted.answer = lambda asked: Said(200, {"customFields": []} if asked.path == "/customfields" else member(1))
+    assert connect(scripted.url).read(["zoe@exemple.test"]) == {}
+    assert set(connect(scripted.url).read(["client1@exemple.test"])) == {"client1@exemple.test"}
