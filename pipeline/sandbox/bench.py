@@ -105,6 +105,7 @@ def control_routes(platform: Platform) -> list[Route]:
         ("GET", "writes", lambda _: {"writes": platform.journal.writes(), "requests": len(platform.journal.entries)}),
         ("GET", "state", lambda _: bench.state()),
         ("DELETE", "state", lambda _: bench.wipe()),
+        ("POST", "reset", lambda _: bench.reset()),
     ]
     return [Route(f"/_sandbox/{path}", _endpoint(act), methods=[method]) for method, path, act in table]
 
@@ -163,6 +164,14 @@ class Bench:
         """A new account."""
         self._store.wipe()
         self._platform.batches.wiped()
+
+    def reset(self) -> None:
+        """As at the first start: a new account, the first switches, no fault, no log, its own clock."""
+        self.wipe()
+        self._platform.switches = self._platform.first_switches
+        self._platform.faults.clear()
+        self._platform.journal.reset()
+        self._platform.frozen = None
 
     def set_fields(self, body: object) -> None:
         """Replace the account's custom fields."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Literal, cast
 
@@ -60,8 +61,13 @@ class Operation:
         return next((f"{self.id} {status}: {_place(error)}" for error in judge.iter_errors(content)), "")
 
 
-def operations() -> Iterator[Operation]:
+@cache
+def operations() -> tuple[Operation, ...]:
     """Every operation of the shipped document, in its order (fixed paths come before `{key}` ones)."""
+    return tuple(_read())
+
+
+def _read() -> Iterator[Operation]:
     text = files("pipeline.platforms").joinpath("cyberimpact.openapi.json").read_bytes()
     document = cast(Json, from_json(text))
     components = cast(Json, document["components"])

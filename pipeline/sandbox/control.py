@@ -227,6 +227,10 @@ class SandboxControl:
         """A new account, with its 17 custom fields."""
         self._ask("DELETE", "state")
 
+    def reset(self) -> None:
+        """As at the first start: a new account, the first switches, no fault, no log, its own clock."""
+        self._ask("POST", "reset")
+
     def log(self) -> list[LoggedRequest]:
         """The API requests since the start or the last reset."""
         return _LOG.validate_python(self._ask("GET", "log"))
@@ -244,12 +248,8 @@ class SandboxControl:
         return [email for entry in self.log() for email in _addresses(entry.body)]
 
     def touched_addresses(self) -> set[str]:
-        """Every address written to since the last reset: in a batch, or as the key of a member's path."""
-        keys = {
-            entry.path.split("/")[-1 if entry.path.startswith("/members/unsubscribed/") else 2].lower()
-            for entry in self.log()
-            if entry.method not in {"GET", "HEAD"} and entry.path.startswith("/members/")
-        }
+        """Every address written to since the last reset: in a batch, or as the key (maybe an id) of a member's path."""
+        keys = {entry.key.lower() for entry in self.log() if entry.key and entry.method not in {"GET", "HEAD"}}
         return keys | set(self.batch_addresses())
 
     def _leave(self, state: str, emails: Sequence[str], on: Day | None) -> None:

@@ -11,12 +11,16 @@ LONGEST = 200_000
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """One request to the API.  `path` is decoded, `status` 0 when no answer was sent, `body` only of `POST /batches`."""
+    """One request to the API.  `path` is decoded, `key` the member that it names, decoded, or "".
+
+    `status` is 0 when nothing was done and no answer sent; `body` is kept of accepted batches only.
+    """
 
     number: int
     at: str
     method: str
     path: str
+    key: str
     query: str
     status: int
     fault: str
@@ -37,6 +41,7 @@ class Journal:
     def reset(self) -> None:
         """Forget them all."""
         self.entries.clear()
+        self.seen = 0
 
     def writes(self) -> int:
         """Requests that may have changed something: not a GET, and not refused with a 4xx."""

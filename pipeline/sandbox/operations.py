@@ -106,10 +106,12 @@ class Call:
 
 
 def ping(call: Call) -> Answer:
+    """Who the token belongs to."""
     return 200, {"ping": "success", "username": "placier", "email": "api@exemple.test", "account": "Bac à sable"}
 
 
 def list_custom_fields(call: Call) -> Answer:
+    """The account's custom fields, not paged."""
     return 200, {
         "customFields": [{"id": item.id, "name": item.name, "type": item.type} for item in call.store.custom_fields()]
     }
@@ -119,6 +121,7 @@ def list_custom_fields(call: Call) -> Answer:
 
 
 def list_members(call: Call) -> Answer:
+    """Subscribed members: in a group (`active`, the default), in none (`orphans`), or both (`all`)."""
     status = call.query.get("status", "active")
     members, total = call.store.select(
         _selection(call, call.listed, grouped={"active": True, "orphans": False}.get(str(status)))
@@ -128,16 +131,19 @@ def list_members(call: Call) -> Answer:
 
 
 def list_bounced(call: Call) -> Answer:
+    """Members whose last mailing hard-bounced."""
     members, total = call.store.select(_selection(call, ("bounced",)))
     return 200, call.page("members", [call.view.bounced(member) for member in members], total)
 
 
 def list_unsubscribed(call: Call) -> Answer:
+    """Members who unsubscribed."""
     members, total = call.store.select(_selection(call, ("unsubscribed",)))
     return 200, call.page("members", [call.view.unsubscribed(member) for member in members], total)
 
 
 def get_unsubscribed(call: Call) -> Answer:
+    """One unsubscribed member, by address only."""
     member = call.store.find(call.path["key"]) if "@" in call.path["key"] else None
     if member is None or member.state != "unsubscribed":
         raise ApiError(404, "The member was not found.")
@@ -145,6 +151,7 @@ def get_unsubscribed(call: Call) -> Answer:
 
 
 def unsubscribe_member(call: Call) -> Answer:
+    """Unsubscribe a member; doing it again changes nothing and says so."""
     member = call.store.find(call.path["key"])
     if member is None:
         raise ApiError(404, "The member was not found.")
@@ -155,10 +162,12 @@ def unsubscribe_member(call: Call) -> Answer:
 
 
 def get_member(call: Call) -> Answer:
+    """One subscribed member."""
     return 200, call.view.member(call.member())
 
 
 def create_member(call: Call) -> Answer:
+    """A new member; 422 when the address is known, whatever its state."""
     email = _address(call)
     if call.store.find(email) is not None:
         raise ApiError(422, "A member with this email address already exists.")
@@ -170,16 +179,19 @@ def create_member(call: Call) -> Answer:
 
 
 def replace_member(call: Call) -> Answer:
+    """Set a member; attributes that are not given go back to empty."""
     member = call.member()
     return 200, call.view.member(_readdressed(call, _written(call, replace(member, texts={}, fields={}), merge=False)))
 
 
 def update_member(call: Call) -> Answer:
+    """Change a member; attributes that are not given stay (custom fields: by the switch)."""
     member = _written(call, call.member(), merge=call.switches.patch_fields == "merge")
     return 200, call.view.member(_readdressed(call, member))
 
 
 def delete_member(call: Call) -> Answer:
+    """Delete a member."""
     call.store.delete(call.member().id)
     return 200, {call.path["key"]: "deleted"}
 
@@ -188,6 +200,7 @@ def delete_member(call: Call) -> Answer:
 
 
 def list_member_groups(call: Call) -> Answer:
+    """A member's groups, without counts."""
     groups = _groups_of(call, call.member())
     name, descending = call.order()
     groups.sort(key=lambda group: group.title.casefold() if name == "title" else group.created, reverse=descending)
@@ -196,12 +209,14 @@ def list_member_groups(call: Call) -> Answer:
 
 
 def add_member_to_groups(call: Call) -> Answer:
+    """Join groups, keeping the others."""
     member = call.member()
     call.store.join(member.id, _groups_of_body(call))
     return 200, {"groups": [call.view.member_group(group) for group in _groups_of(call, member)]}
 
 
 def replace_member_groups(call: Call) -> Answer:
+    """Join exactly these groups; dynamic ones are not touched."""
     member, wanted = call.member(), _groups_of_body(call)
     for group in _groups_of(call, member):
         if group.id not in wanted and not group.dynamic:
@@ -211,6 +226,7 @@ def replace_member_groups(call: Call) -> Answer:
 
 
 def remove_member_from_group(call: Call) -> Answer:
+    """Leave one group; 404 when the member is not in it."""
     member, group = call.member(), call.group(static=True)
     if not call.store.leave(member.id, group.id):
         raise ApiError(404, "The member is not in this group.")
@@ -218,10 +234,12 @@ def remove_member_from_group(call: Call) -> Answer:
 
 
 def get_consent(call: Call) -> Answer:
+    """A member's consent."""
     return 200, call.view.consent(call.member())
 
 
 def set_consent(call: Call) -> Answer:
+    """State a consent; 422 when it may not override the stored one."""
     member = call.member()
     text = call.body.get("consentDate")
     day = date.fromisoformat(text) if isinstance(text, str) else _or_422(lambda: undated(call.switches, call.now))
@@ -235,6 +253,7 @@ def set_consent(call: Call) -> Answer:
 
 
 def list_groups(call: Call) -> Answer:
+    """All groups."""
     groups = call.store.groups(call.listed)
     name, descending = call.order()
     keys: dict[str, Callable[[Group], str | int]] = {
@@ -249,33 +268,40 @@ def list_groups(call: Call) -> Answer:
 
 
 def get_group(call: Call) -> Answer:
+    """One group."""
     return 200, call.view.group(call.group())
 
 
 def create_group(call: Call) -> Answer:
+    """A new static group, public unless told otherwise."""
     group = _titled(call, Group(0, "", public=True, dynamic=False, created=call.now))
     return 201, call.view.group(call.store.save_group(group))
 
 
 def replace_group(call: Call) -> Answer:
+    """Set a group; 422 for a dynamic one."""
     return 200, call.view.group(call.store.save_group(_titled(call, replace(call.group(static=True), public=True))))
 
 
 def update_group(call: Call) -> Answer:
+    """Change a group; 422 for a dynamic one."""
     return 200, call.view.group(call.store.save_group(_titled(call, call.group(static=True))))
 
 
 def delete_group(call: Call) -> Answer:
+    """Delete a group; its members stay, maybe as orphans."""
     call.store.delete_group(call.group().id)
     return 200, {call.path["groupId"]: "deleted"}
 
 
 def list_group_members(call: Call) -> Answer:
+    """The subscribed members of a group."""
     members, total = call.store.select(_selection(call, call.listed, group=call.group().id))
     return 200, call.page("members", [call.view.member(member) for member in members], total)
 
 
 def empty_group(call: Call) -> Answer:
+    """Take everybody out of a group."""
     call.store.empty_group(call.group(static=True).id)
     return 200, {"members": []}
 
@@ -284,6 +310,7 @@ def empty_group(call: Call) -> Answer:
 
 
 def create_batch(call: Call) -> Answer:
+    """Queue a batch; it is applied later."""
     type = cast(str, call.body["batchType"])
     if type == "addMembers":
         _check_groups_of_batch(call, cast(list[int], call.body.get("groups", [])))
@@ -296,6 +323,7 @@ def create_batch(call: Call) -> Answer:
 
 
 def get_batch(call: Call) -> Answer:
+    """How far a batch is; 404 when it is unknown or was forgotten."""
     batch = call.batches.poll(call.number("batchId"), call.switches, call.now)
     if batch is None:
         raise ApiError(404, "The batch was not found.")

@@ -47,7 +47,7 @@ class Platform:
 
     def __init__(self, store: Store, switches: Switches, options: Options) -> None:
         self.store = store
-        self.switches = switches
+        self.first_switches = self.switches = switches
         self.options = options
         self.faults = FaultList()
         self.journal = Journal()
@@ -92,8 +92,11 @@ class Platform:
 
     async def _serve(self, request: Request, target: Operation | ApiError) -> Response:
         path = unquote(request.scope["path"])
+        key = unquote(str(request.path_params.get("key", "")))
         self.journal.seen += 1
-        entry = LoggedRequest(self.journal.seen, self.now().isoformat(), request.method, path, request.url.query, 0, "")
+        entry = LoggedRequest(
+            self.journal.seen, self.now().isoformat(), request.method, path, key, request.url.query, 0, ""
+        )
         raw = await request.body()
         fault = self.faults.strike(request.method, path)
         if fault is not None:
@@ -159,7 +162,8 @@ class Platform:
         if (every and self.journal.seen % every == 0) or (rate and len(self._recent) >= max(rate, 1)):
             headers = {"retry-after": self.switches.retry_after} if self.switches.retry_after else {}
             return _json(429, {"message": "Too many requests."}, headers)
-        self._recent.append(instant)
+        if rate:
+            self._recent.append(instant)
         return None
 
 

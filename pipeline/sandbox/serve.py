@@ -64,9 +64,7 @@ class PlatformServer:
         self._socket = _listening(self._port)
         self._port = self._socket.getsockname()[1]
         self._server = _server(Platform(self._store, self._switches, self._options))
-        self._thread = threading.Thread(
-            target=self._server.run, args=([self._socket],), name="platform stand-in", daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name=self.url, daemon=True)
         self._thread.start()
         deadline = time.monotonic() + _START_TIMEOUT
         while not self._server.started:

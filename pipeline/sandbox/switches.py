@@ -6,7 +6,7 @@ of every switch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
 from typing import ClassVar, Literal
 
@@ -38,7 +38,7 @@ BATCH_KINDS: frozenset[str] = frozenset({"forget", "lose", "half", "refuse", "fa
 class Switches:
     """The platform's undocumented behaviour.  Where a switch has no comment, its values say it."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     unsubscribed_in_batch: Arrival = "reject"
     bounced_in_batch: Arrival = "reject"
@@ -150,10 +150,9 @@ def parse_switches(values: object, base: Switches) -> Switches:
     if unknown:
         raise ValueError(f"unknown switch {', '.join(unknown)}; accepted: {', '.join(sorted(known))}")
     try:
-        _SWITCHES.validate_python(values)
+        return _SWITCHES.validate_python({**asdict(base), **values})
     except ValidationError as error:
         raise ValueError(_sentence(error)) from error
-    return replace(base, **values)
 
 
 def parse_faults(values: object) -> list[Fault]:
