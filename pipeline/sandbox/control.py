@@ -244,13 +244,21 @@ class SandboxControl:
         return cast(int, cast(Json, self._ask("GET", "writes"))["writes"])
 
     def batch_addresses(self) -> list[str]:
-        """The addresses of every row of every accepted addMembers batch since the last reset, lower-cased, repeats kept."""
+        """The addresses of every row of every addMembers batch sent since the last reset, refused and lost ones too.
+
+        Lower-cased, repeats kept.
+        """
         return [email for entry in self.log() for email in _addresses(entry.body)]
 
     def touched_addresses(self) -> set[str]:
-        """Every address written to since the last reset: in a batch, or as the key (maybe an id) of a member's path."""
-        keys = {entry.key.lower() for entry in self.log() if entry.key and entry.method not in {"GET", "HEAD"}}
-        return keys | set(self.batch_addresses())
+        """Every address (or id) that a request since the last reset tried to write to, lower-cased."""
+        touched: set[str] = set()
+        for entry in self.log():
+            touched.update(_addresses(entry.body))
+            touched.update(_ids(entry.body))
+            if entry.key and entry.method not in {"GET", "HEAD"}:
+                touched.add(entry.key.strip().lower())
+        return touched
 
     def _leave(self, state: str, emails: Sequence[str], on: Day | None) -> None:
         left = None if on is None else on.isoformat()
@@ -266,6 +274,11 @@ class SandboxControl:
 
 
 def _addresses(body: object) -> list[str]:
-    if not isinstance(body, dict):
-        return []
-    return [str(member["email"]).strip().lower() for member in body.get("members", [])]
+    members = body.get("members") if isinstance(body, dict) else None
+    rows = members if isinstance(members, list) else []
+    return [str(row.get("email", "")).strip().lower() for row in rows if isinstance(row, dict)]
+
+
+def _ids(body: object) -> list[str]:
+    ids = body.get("ids") if isinstance(body, dict) else None
+    return [str(id).strip().lower() for id in ids] if isinstance(ids, list) else []

@@ -11,9 +11,9 @@ LONGEST = 200_000
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """One request to the API.  `path` is decoded, `key` the member that it names, decoded, or "".
+    """One request to the API.  `path` is decoded, `key` the member that it names (address or id), or "".
 
-    `status` is 0 when nothing was done and no answer sent; `body` is kept of accepted batches only.
+    `status` is 0 when nothing was done and no answer sent; `body` is kept of `POST /batches` only, refused ones too.
     """
 
     number: int

@@ -130,14 +130,23 @@ class Store:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            new = self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+        if new:
+            self.wipe()
+
+    def _prepare(self) -> bool:
+        """Make the tables; whether the file is new."""
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         new = not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'members'").fetchone()
         with self.transaction():
             for statement in _SCHEMA.split(";"):
                 self._db.execute(statement)
-        if new:
-            self.wipe()
+        return new
 
     def close(self) -> None:
         """Close the file."""

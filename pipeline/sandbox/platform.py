@@ -19,10 +19,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.sandbox.batches import Batches
+from pipeline.sandbox.call import ApiError, Call
 from pipeline.sandbox.contract import Checking, Json, Operation, operations
 from pipeline.sandbox.journal import Journal, LoggedRequest
 from pipeline.sandbox.members import Store
-from pipeline.sandbox.operations import OPERATIONS, ApiError, Call
+from pipeline.sandbox.operations import OPERATIONS
 from pipeline.sandbox.switches import BATCH_KINDS, Fault, FaultList, Switches
 from pipeline.sandbox.views import View, milliseconds
 
@@ -91,28 +92,36 @@ class Platform:
         return await self._serve(request, ApiError(status, "Not found." if status == 404 else "Method not allowed."))
 
     async def _serve(self, request: Request, target: Operation | ApiError) -> Response:
-        path = unquote(request.scope["path"])
-        key = unquote(str(request.path_params.get("key", "")))
-        self.journal.seen += 1
-        entry = LoggedRequest(
-            self.journal.seen, self.now().isoformat(), request.method, path, key, request.url.query, 0, ""
-        )
         raw = await request.body()
-        fault = self.faults.strike(request.method, path)
+        entry = self._entry(request, raw)
+        fault = self.faults.strike(entry.method, entry.path)
         if fault is not None:
             entry = replace(entry, fault=fault.kind)
         response = self._throttled() or _before(fault)
         if response is None:
             status, content = self._answer(request, raw, target, fault)
             response = _after(fault) or _json(status, content)
-            if isinstance(response, Dropped):
-                entry = replace(entry, status=status)
-            if (request.method, path) == ("POST", "/batches") and status < 400:
-                entry = replace(entry, body=content.get("batchJson"))
+            entry = replace(entry, status=status)
         if not isinstance(response, Dropped):
             entry = replace(entry, status=response.status_code)
         self.journal.add(entry)
         return response
+
+    def _entry(self, request: Request, raw: bytes) -> LoggedRequest:
+        """What the journal will tell of a request; of bodies, batches and the address of a new member."""
+        path = unquote(request.scope["path"])
+        key = unquote(str(request.path_params.get("key", "")))
+        told: object = None
+        if request.method == "POST" and path in {"/batches", "/members", "/members/optins"}:
+            try:
+                told = from_json(raw)
+            except ValueError:
+                told = None
+        if path != "/batches":
+            key, told = (str(told.get("email", "")) if isinstance(told, dict) else key), None
+        self.journal.seen += 1
+        now = self.now().isoformat()
+        return LoggedRequest(self.journal.seen, now, request.method, path, key, request.url.query, 0, "", told)
 
     def _answer(
         self, request: Request, raw: bytes, target: Operation | ApiError, fault: Fault | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,6 +18,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from pipeline.errors import StateError, UsageError
 from pipeline.sandbox.bench import control_routes
 from pipeline.sandbox.contract import Checking
 from pipeline.sandbox.members import Store
@@ -60,8 +62,8 @@ class PlatformServer:
         self._options = Options(token, batch_seconds, checking, now, monotonic)
 
     def __enter__(self) -> Self:
-        self._store = Store(self._data)
         self._socket = _listening(self._port)
+        self._store = _opened(self._data, self._socket)
         self._port = self._socket.getsockname()[1]
         self._server = _server(Platform(self._store, self._switches, self._options))
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name=self.url, daemon=True)
@@ -99,8 +101,8 @@ async def serving(
     now: Callable[[], datetime] = utc_now,
 ) -> AsyncIterator[str]:
     """The same within the running event loop, beside other servers; gives the URL."""
-    store = Store(data)
     listening = _listening(port)
+    store = _opened(data, listening)
     server = _server(Platform(store, switches, Options(token, batch_seconds, "sampled", now, time.monotonic)))
     task = asyncio.create_task(server.serve([listening]))
     try:
@@ -161,7 +163,19 @@ def _listening(port: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((HOST, port))
         listening.listen(128)
-    except OSError:
+    except OSError as error:
         listening.close()
-        raise
+        raise UsageError(
+            f"the port {port} of this machine cannot be used ({error.strerror})", "give another: --port 0"
+        ) from error
     return listening
+
+
+def _opened(data: Path, listening: socket.socket) -> Store:
+    try:
+        return Store(data)
+    except (OSError, sqlite3.Error) as error:
+        listening.close()
+        raise StateError(
+            f"the sandbox's file {data} cannot be used ({error})", "give another folder: --data DIR"
+        ) from error

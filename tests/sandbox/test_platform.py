@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from pipeline.errors import StateError, UsageError
 from pipeline.fields import FIELDS
 from pipeline.sandbox.control import SandboxControl
 from pipeline.sandbox.serve import PlatformServer, serving
@@ -468,7 +469,6 @@ def test_a_batch_that_does_not_fit_is_refused_whole(
     body = {key: value for key, value in {**body, **change}.items() if value is not None}
     assert api.post("/batches", json=body).status_code == 422
     assert control.raw_state()["batches"] == {}
-    assert control.batch_addresses() == []
 
 
 def test_batches_unsubscribe_and_delete_by_id_or_address(api: Api, control: SandboxControl) -> None:
@@ -549,6 +549,30 @@ def test_the_log_tells_every_api_request_and_no_other(api: Api, control: Sandbox
     assert control.writes() == 1
     control.reset_log()
     assert (control.log(), control.writes()) == ([], 0)
+
+
+def test_the_log_tells_whom_a_request_meant_even_if_it_was_refused_or_lost(api: Api, control: SandboxControl) -> None:
+    control.add_member("e@exemple.test")
+    control.add_fault(Fault("drop_before", path="/batches"))
+    with pytest.raises(httpx.RemoteProtocolError):
+        api.batch({"email": "A@exemple.test"})
+    api.post("/batches", json={"batchType": "addMembers", "members": [{"email": "b@exemple.test"}, {}]})
+    api.post("/batches", json={"batchType": "unsubscribe", "ids": ["c@exemple.test", 12]})
+    api.post("/batches", content=b"{")
+    api.post("/members", json={"email": "d@exemple.test", "language": "xx"})
+    api.patch("/members/e@exemple.test", json={})
+    api.get("/members/f@exemple.test")
+    assert control.batch_addresses() == ["a@exemple.test", "b@exemple.test", ""]
+    assert control.touched_addresses() - {""} == {*(f"{name}@exemple.test" for name in "abcde"), "12"}
+
+
+def test_a_taken_port_and_a_bad_file_are_told(tmp_path: Path, server: PlatformServer) -> None:
+    port = int(server.url.rpartition(":")[2])
+    with pytest.raises(UsageError, match=str(port)), PlatformServer(tmp_path / "p.db", port):
+        pass
+    (tmp_path / "p.db").write_text("Ce n'est pas une base de données. " * 100)
+    with pytest.raises(StateError, match="p.db"), PlatformServer(tmp_path / "p.db"):
+        pass
 
 
 def test_the_bench_refuses_what_it_does_not_know(control: SandboxControl) -> None:
