@@ -7,18 +7,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
+from pipeline.contact import Group as Group
+
 Value = str | int | float
 """A field's value as the platform stores it: text, date as `YYYY-MM-DD`, integer, decimal."""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A group of the platform.  `dynamic` groups are computed by the platform: nobody can be added to them."""
-
-    id: int
-    title: str
-    dynamic: bool
-    size: int
 
 
 @dataclass(frozen=True, slots=True)

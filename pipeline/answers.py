@@ -1,0 +1,223 @@
+"""Answers to people: why somebody does (not) get an e-mail, how the account stands, whose consent is about to end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from sqlalchemy import Connection
+
+from pipeline import merge, nightly, policy
+from pipeline.config import Account
+from pipeline.contact import Acknowledged, KnownGroup, Membership
+from pipeline.merge import Desired, Seat
+from pipeline.outbound import rules_of, suppressed
+from pipeline.plan import GENERAL, seated
+from pipeline.store.acknowledged import State
+from pipeline.store.history import History
+from pipeline.store.ledger import Ledger
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that is known of one contact on one day."""
+
+    email: str
+    desired: Desired | None
+    member: Acknowledged | None
+    seats: Mapping[str, Membership]
+    groups: Mapping[str, KnownGroup]
+    suppressed: str | None
+    pending: bool
+    on: date
+
+
+def why(connection: Connection, account: Account, email: str, on: date) -> Json:
+    """May we write to this person on the day `on`, on what basis, until when, with what proof, and who said so."""
+    known = _known(connection, account, email.strip().lower(), on)
+    start, proof = _consent(known)
+    until = None if start is None else policy.consent_until(start, account.file.policy.consent_months)
+    valid = until is not None and on <= until
+    kept = known.member is not None and bool(known.member.consent_kept)
+    basis = None
+    if start is not None:
+        basis = f"the platform's own consent ({known.member.consent_kept})" if kept and known.member else "implied (active-clients)"
+    sources = Ledger(connection, account.name).sources(known.email, on.isoformat())
+    return {
+        "email": known.email,
+        "may_send": (valid or kept) and known.suppressed is None,
+        "basis": basis,
+        "consent_date": None if start is None else start.isoformat(),
+        "consent_until": None if until is None else until.isoformat(),
+        "proof": proof,
+        "sources": [{"file": name, "line": int(line)} for name, lines, _ in sources for line in lines.split(",")],
+        "groups": _groups(known, account),
+        "fields": _fields(known),
+        "suppressed": known.suppressed,
+    }
+
+
+def _known(connection: Connection, account: Account, email: str, on: date) -> Known:
+    ledger, state = Ledger(connection, account.name), State(connection, account.name)
+    day = on.isoformat()
+    acts = [act for act in ledger.cancellations_for(email) if str(act["cancelled_on"]) <= day]
+    bookings = [row for row in ledger.bookings_of(email) if str(row["booked_on"]) <= day]
+    owners = ledger.owners(act["transaction_id"] for act in acts)
+    desired = merge.project(bookings, acts, owners, rules_of(account))
+    own = state.suppressions().get(email)
+    reason = suppressed(ledger, state, [email], desired).get(email)
+    if own is not None and (own.since or own.seen_on) > on:
+        reason = None
+    return Known(
+        email=email,
+        desired=desired.get(email),
+        member=state.members([email]).get(email),
+        seats=state.memberships([email]).get(email, {}),
+        groups=state.groups(),
+        suppressed=reason,
+        pending=email in ledger.marked(),
+        on=on,
+    )
+
+
+def _consent(known: Known) -> tuple[date | None, str | None]:
+    """The later of what the ledger says and what the platform has accepted."""
+    found = [(known.desired.consent_date, known.desired.consent_proof)] if known.desired and known.desired.consent_date else []
+    if known.member is not None and known.member.consent_date is not None and known.member.consent_date <= known.on:
+        found.append((known.member.consent_date, known.member.consent_proof))
+    return max(found, key=lambda pair: pair[0]) if found else (None, None)
+
+
+def _fields(known: Known) -> Json:
+    values = {} if known.member is None else dict(known.member.values)
+    return dict(values if known.desired is None else {**values, **known.desired.values})
+
+
+def _groups(known: Known, account: Account) -> list[Json]:
+    if known.desired is None and not known.seats:
+        return []
+    answers = [_general(known, account)]
+    seats = {} if known.desired is None else known.desired.seats
+    for key in sorted({*seats, *(key for key in known.seats if key != GENERAL)}):
+        answers.append(_show(key, seats.get(key), known, account))
+    return answers
+
+
+def _general(known: Known, account: Account) -> Json:
+    membership = known.seats.get(GENERAL)
+    group = known.groups.get(GENERAL)
+    member = membership is not None and membership.state == "in"
+    if member:
+        reason = "every contact that was sent is in it"
+    elif membership is not None:
+        reason = "staff deleted the group on the platform"
+    else:
+        reason = _not_sent(known, account)
+    return {"title": account.file.policy.general_group if group is None else group.title, "member": member, "reason": reason}
+
+
+def _not_sent(known: Known, account: Account) -> str:
+    if known.suppressed:
+        return f"never sent: {known.suppressed}"
+    start = None if known.desired is None else known.desired.consent_date
+    if start is None:
+        return "no booking counts"
+    if policy.consent_ended(start, account.file.policy.consent_months, known.on):
+        return "not sent: the consent has ended (expired)"
+    return "not sent yet: the next run will" if known.pending else "not sent"
+
+
+def _show(key: str, seat: Seat | None, known: Known, account: Account) -> Json:
+    group, membership = known.groups.get(key), known.seats.get(key)
+    member = membership is not None and membership.state == "in"
+    title = group.title if group is not None else (seat.show_title if seat is not None else key.split(":", 2)[-1])
+    return {"title": title, "member": member, "reason": _show_reason(seat, membership, known, account)}
+
+
+def _show_reason(seat: Seat | None, membership: Membership | None, known: Known, account: Account) -> str:
+    grace = account.file.policy.show_grace_days
+    state = None if membership is None else membership.state
+    if state == "gone":
+        return "staff deleted the group on the platform; a new purchase brings it back"
+    if seat is None:
+        return "in since before the bookings were purged" if state == "in" else "a corrected file took the booking back"
+    if seated(seat, membership, known.on, grace):
+        bought = f"bought on {_local_day(seat.booked_at, account)}"
+        if state == "in":
+            return bought
+        return f"{bought}, but {_not_sent(known, account)}"
+    if seat.cancelled_at is not None and seat.reach is None:
+        return f"cancelled on {_local_day(seat.cancelled_at, account)}"
+    if state == "in":
+        return "in since a purchase before the show"
+    return f"the show ended on {seat.reach}, more than {grace} days before the purchase was sent"
+
+
+def _local_day(instant: int | None, account: Account) -> str:
+    moment = datetime.fromtimestamp((instant or 0) / 1_000_000, UTC).astimezone(account.zone)
+    return moment.strftime("%Y-%m-%d %H:%M")
+
+
+def status(connection: Connection, setting: nightly.Setting) -> Json:
+    """Last runs, missing days, held and pending operations, the last success."""
+    account = setting.account
+    history, state = History(connection, account.name), State(connection, account.name)
+    runs = history.last(10)
+    success = history.last_success()
+    anchor = max((row.as_of for row in runs if row.kind == "run"), default=None)
+    return {
+        "account": account.name,
+        "last_success": None
+        if success is None
+        else {
+            "date": None if success.date is None else success.date.isoformat(),
+            "run_id": success.id,
+            "finished_at": _moment(success.finished_at),
+        },
+        "missing_days": [] if anchor is None else [day.isoformat() for day in nightly.missed_days(setting, anchor, connection)],
+        "held": [
+            {
+                "run_id": hold.run_id,
+                "date": None if hold.date is None else hold.date.isoformat(),
+                "reason": hold.reason,
+                "operations": hold.operations,
+            }
+            for hold in history.open_holds()
+        ],
+        "pending": state.pending(),
+        "runs": [
+            {
+                "run_id": row.id,
+                "kind": row.kind,
+                "date": None if row.date is None else row.date.isoformat(),
+                "as_of": row.as_of.isoformat(),
+                "status": row.status,
+                "started_at": _moment(row.started_at),
+                "message": row.message,
+            }
+            for row in runs
+        ],
+    }
+
+
+def _moment(value: datetime | None) -> str | None:
+    return None if value is None else value.replace(microsecond=0).isoformat() + "Z"
+
+
+def expiring(connection: Connection, account: Account, within: int, on: date) -> Json:
+    """The acknowledged consents that end within so many days, soonest first; suppressed people left out."""
+    state = State(connection, account.name)
+    gone = state.suppressions()
+    last = on + timedelta(days=within)
+    found = []
+    for member in state.all_members():
+        if member.consent_date is None or member.email in gone or member.consent_kept:
+            continue
+        until = policy.consent_until(member.consent_date, account.file.policy.consent_months)
+        if on <= until <= last:
+            found.append((until, member.email, member.values.get("show_title")))
+    contacts = [{"email": email, "consent_until": until.isoformat(), "show_title": title} for until, email, title in sorted(found, key=lambda row: row[:2])]
+    return {"account": account.name, "within": within, "contacts": contacts}

@@ -1,0 +1,79 @@
+"""The archive: every file that was read, compressed, under the SHA-256 of its bytes as they came."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from pipeline.errors import StateError
+
+BLOCK = 1 << 20
+
+
+class Archive:
+    """A folder of compressed files by digest.  With `over`, what is kept goes there and is read before `root`."""
+
+    def __init__(self, root: Path, over: Path | None = None) -> None:
+        self._root = root
+        self._over = over
+
+    def over(self, folder: Path) -> Archive:
+        """The same archive, but what is kept from now on goes to `folder`: for a rehearsal."""
+        return Archive(self._root, folder)
+
+    def keep(self, path: Path) -> str:
+        """Archive a file and return its digest; a file that is there already is left alone."""
+        digest = _digest(path)
+        target = _place(self._over or self._root, digest)
+        if self._find(digest) is not None:
+            return digest
+        part = target.with_suffix(".part")
+        try:
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with path.open("rb") as plain, os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as raw:
+                with gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as packed:
+                    shutil.copyfileobj(plain, packed, BLOCK)
+                raw.flush()
+                os.fsync(raw.fileno())
+            part.replace(target)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise StateError(f"the archive {target.parent} cannot be written ({error.strerror})", "check the disk and the folder's owner") from error
+        return digest
+
+    def bring(self, digest: str, into: Path) -> Path:
+        """Unpack an archived file into the folder `into`; StateError if it is gone or damaged."""
+        packed = self._find(digest)
+        if packed is None:
+            raise StateError(f"the archive no longer holds the file {digest[:12]}…", "bring it again with --refetch or --file")
+        path = into / digest
+        try:
+            with gzip.open(packed, "rb") as source, path.open("wb") as target:
+                shutil.copyfileobj(source, target, BLOCK)
+        except (OSError, EOFError) as error:
+            raise StateError(f"the archived file {packed} is damaged", "bring it again with --refetch or --file") from error
+        if _digest(path) != digest:
+            raise StateError(f"the archived file {packed} is not what it was", "bring it again with --refetch or --file")
+        return path
+
+    def remove(self, digest: str) -> None:
+        """Delete an archived file, if it is there."""
+        packed = self._find(digest)
+        if packed is not None:
+            packed.unlink(missing_ok=True)
+
+    def _find(self, digest: str) -> Path | None:
+        places = [_place(root, digest) for root in (self._over, self._root) if root is not None]
+        return next((place for place in places if place.is_file()), None)
+
+
+def _place(root: Path, digest: str) -> Path:
+    return root / digest[:2] / f"{digest}.gz"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

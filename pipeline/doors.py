@@ -1,0 +1,87 @@
+"""From the configuration to the doors that a run goes through: source, platform, state, archive."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from structlog.typing import FilteringBoundLogger
+
+from pipeline import config
+from pipeline.archive import Archive
+from pipeline.config import Account, Configuration, CyberimpactPlatform, FolderSource
+from pipeline.nightly import Setting
+from pipeline.outbound import Progress
+from pipeline.platforms import Platform
+from pipeline.run import Run
+from pipeline.sources import Source
+from pipeline.store.database import Database, open_database
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What only the command line may touch: environment, clock, patience, and whom to tell."""
+
+    environment: Mapping[str, str]
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    log: FilteringBoundLogger
+    progress: Progress = field(default=lambda stage, done, total: None)
+    finished: Callable[[Run], None] = field(default=lambda run: None)
+
+
+def open_state(configuration: Configuration, *, create: bool = True) -> Database:
+    """The database; with `create` False, one that does not exist yet is only imagined."""
+    return open_database(configuration.state_url(), create=create)
+
+
+def setting(configuration: Configuration, account: Account, database: Database, outside: Outside, *, dry: bool = False) -> Setting:
+    """Everything that a run of `account` needs."""
+    archive = configuration.path(configuration.main.state.archive)
+    return Setting(
+        account=account,
+        database=database,
+        archive=Archive(archive),
+        locks=archive.parent / "locks",
+        open_source=lambda: open_source(account, outside),
+        open_platform=lambda label: open_platform(account, label, outside),
+        new_id=lambda: f"{outside.now():%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",
+        now=outside.now,
+        sleep=outside.sleep,
+        dry=dry,
+        progress=outside.progress,
+        finished=outside.finished,
+    )
+
+
+def open_source(account: Account, outside: Outside) -> Source:
+    """The account's drop of day files."""
+    source = account.file.source
+    told = lambda done, total: outside.progress("fetch", done, total)  # noqa: E731
+    if isinstance(source, FolderSource):
+        from pipeline.sources.folder import FolderSource as Folder  # noqa: PLC0415 - only the door that is used is loaded
+
+        return Folder(account.path(source.path), progress=told, sleep=outside.sleep)
+    from pipeline.sources.sftp import open_sftp  # noqa: PLC0415
+
+    password = None
+    if not source.key_file:
+        password = config.secret(source.password_env, None, f"{account.name}: source.password_env", outside.environment)
+    key = account.path(source.key_file) if source.key_file else None
+    return open_sftp(source, key, password, account.path(source.known_hosts), progress=told, sleep=outside.sleep)
+
+
+def open_platform(account: Account, label: str, outside: Outside) -> Platform:
+    """The account's mailing platform; `label` names the run in import files."""
+    platform = account.file.platform
+    if isinstance(platform, CyberimpactPlatform):
+        from pipeline.platforms.cyberimpact import Cyberimpact  # noqa: PLC0415 - only the door that is used is loaded
+
+        file = account.path(platform.token_file) if platform.token_file else None
+        token = config.secret(platform.token_env, file, f"{account.name}: the platform's token", outside.environment)
+        return Cyberimpact(platform, token, account.file.language, sleep=outside.sleep, log=outside.log)
+    from pipeline.platforms.csv import CsvPlatform  # noqa: PLC0415
+
+    return CsvPlatform(platform, account.path(platform.path), label)

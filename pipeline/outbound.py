@@ -1,0 +1,208 @@
+"""The outbound half: ledger - acknowledged state = plan -> platform -> receipts.  It starts from the ledger alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+
+from sqlalchemy import Connection
+
+from pipeline import merge
+from pipeline import plan as planning
+from pipeline import push as pushing
+from pipeline.config import Account, CyberimpactPlatform
+from pipeline.contact import Acknowledged, KnownGroup, Membership
+from pipeline.errors import UsageError
+from pipeline.plan import Facts, Plan
+from pipeline.platforms import Group, Platform
+from pipeline.push import Delivery, Receipts, Survey
+from pipeline.store.acknowledged import State
+from pipeline.store.database import Database
+from pipeline.store.ledger import Ledger
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan, and what the platform held when it was made."""
+
+    plan: Plan
+    survey: Survey
+
+
+class Outbound:
+    """One account's way out: `refresh` what the platform knows, `prepare` a plan, `deliver` it."""
+
+    def __init__(self, account: Account, database: Database, platform: Platform, progress: Progress) -> None:
+        self._account = account
+        self._database = database
+        self._platform = platform
+        self._progress = progress
+        self._groups: list[Group] = []
+
+    # Reading the platform
+
+    def refresh(self, today: date) -> None:
+        """Read back what was in flight, who is suppressed, which groups are there.  UsageError names missing fields."""
+        missing = self._platform.check_fields()
+        if missing:
+            raise UsageError(
+                f"{self._account.name}: the platform account lacks custom fields:\n  " + "\n  ".join(missing),
+                f"create them by hand in the platform, then `placier doctor {self._account.name}`",
+            )
+        self._groups = self._platform.groups()
+        with self._database.transaction() as connection:
+            state = State(connection, self._account.name)
+            there = {group.id for group in self._groups}
+            state.lose_groups(key for key, group in state.groups().items() if not group.deleted and group.platform_id not in there)
+        self._land()
+        self.watch(today)
+
+    def _land(self) -> None:
+        with self._database.transaction() as connection:
+            state = State(connection, self._account.name)
+            flown = state.flights()
+            emails = [flight.email for flight in flown]
+            known, seats, groups = state.members(emails), state.memberships(emails), state.groups()
+        if not flown:
+            return
+        arrived, found = pushing.land(flown, known, seats, groups, self._platform)
+        with self._database.transaction() as connection:
+            state = State(connection, self._account.name)
+            state.acknowledge(arrived, found)
+            state.land(emails)
+
+    def watch(self, today: date) -> None:
+        """Remember the addresses that the platform says are unsubscribed or bounced."""
+        with self._database.transaction() as connection:
+            known = set(State(connection, self._account.name).suppressions())
+        found = self._platform.suppressed(known)
+        with self._database.transaction() as connection:
+            State(connection, self._account.name).suppress(found, today)
+
+    # Planning
+
+    def prepare(self, as_of: date) -> Prepared:
+        """The plan for the marked contacts; those whom staff deleted come back only if they bought since."""
+        prepared, known = self._plan(as_of)
+        alone, back = pushing.vanished(prepared.plan, known, prepared.survey, self._platform)
+        if back:
+            with self._database.transaction() as connection:
+                State(connection, self._account.name).forget_members(back)
+            prepared, _ = self._plan(as_of)
+        return replace(prepared, plan=prepared.plan.without(alone, "deleted"))
+
+    def _plan(self, as_of: date) -> tuple[Prepared, dict[str, Acknowledged]]:
+        with self._database.transaction() as connection:
+            facts = gather(connection, self._account, as_of, self._groups)
+        planned = planning.plan(facts, self._account.file.policy)
+        found = pushing.survey(planned, self._platform, self._account.file.policy.consent_months)
+        return Prepared(planned, found), dict(facts.members)
+
+    # Sending
+
+    def deliver(self, prepared: Prepared) -> Receipts:
+        """Create the groups, note what is in flight, send, read back, note the receipts, look at the suppressed again."""
+        planned = prepared.plan
+        created = self._make_groups(planned)
+        with self._database.transaction() as connection:
+            state = State(connection, self._account.name)
+            state.depart(pushing.flights(planned))
+            groups = state.groups()
+        receipts = pushing.push(planned, prepared.survey, self._delivery(groups))
+        if not self._platform.reads_back:
+            self._platform.close()
+        self.acknowledge(planned, receipts)
+        return replace(receipts, pushed=replace(receipts.pushed, groups_created=created))
+
+    def _delivery(self, groups: dict[str, KnownGroup]) -> Delivery:
+        settings = self._account.file.platform
+        size = settings.batch_size if isinstance(settings, CyberimpactPlatform) else 1_000_000
+        return Delivery(
+            platform=self._platform,
+            groups=groups,
+            batch_size=size,
+            language=self._account.file.language,
+            consent_months=self._account.file.policy.consent_months,
+            tell=lambda done, total: self._progress("push", done, total),
+        )
+
+    def _make_groups(self, planned: Plan) -> int:
+        created = 0
+        for new in planned.new_groups:
+            group_id = new.adopt
+            if group_id is None:
+                group_id = self._platform.create_group(new.title).id
+                created += 1
+            with self._database.transaction() as connection:
+                State(connection, self._account.name).know_group(KnownGroup(new.group_key, group_id, new.title, False))
+        return created
+
+    def acknowledge(self, planned: Plan, receipts: Receipts) -> None:
+        """Note the receipts in one transaction; who was accepted, or left alone, loses the mark."""
+        handled = {change.email for change in planned.changes}
+        skipped = {email for emails in planned.skipped.values() for email in emails}
+        done = (handled | skipped | set(planned.settled)) - planned.waiting - set(receipts.refused)
+        with self._database.transaction() as connection:
+            state = State(connection, self._account.name)
+            before = state.memberships({seat.email for seat in receipts.seats})
+            seats = [_continued(seat, before.get(seat.email, {}).get(seat.group_key)) for seat in receipts.seats]
+            state.acknowledge(receipts.accepted, seats)
+            state.land(handled)
+            Ledger(connection, self._account.name).unmark(done)
+
+
+def _continued(seat: Membership, before: Membership | None) -> Membership:
+    """A seat that was taken already keeps the day on which it was given."""
+    return before if before is not None and before.state == seat.state == "in" else seat
+
+
+def rules_of(account: Account) -> merge.Rules:
+    """The part of the account's policy that the projection needs."""
+    rules = account.file.policy
+    return merge.Rules(rules.groups, rules.cancellation, rules.cancelled_counts)
+
+
+def gather(connection: Connection, account: Account, as_of: date, platform: list[Group]) -> Facts:
+    """All the facts that planning looks at, read in one transaction."""
+    ledger, state = Ledger(connection, account.name), State(connection, account.name)
+    marked = ledger.marked()
+    acts = ledger.cancellations_for()
+    desired = merge.project(
+        ledger.bookings_of(),
+        acts,
+        ledger.owners(act["transaction_id"] for act in acts),
+        rules_of(account),
+    )
+    return Facts(
+        as_of=as_of,
+        marked=marked,
+        desired=desired,
+        members=state.members(marked),
+        memberships=state.memberships(marked),
+        suppressed=suppressed(ledger, state, marked, desired),
+        groups=state.groups(),
+        platform=platform,
+    )
+
+
+def suppressed(
+    ledger: Ledger, state: State, emails: Collection[str], desired: dict[str, merge.Desired]
+) -> dict[str, str]:
+    """Rules 8 and 9: address -> why it is never written to: its own suppression, or that of another address of the person."""
+    known = state.suppressions()
+    gone = {email for email, entry in known.items() if entry.reason == "unsubscribed"}
+    links = ledger.linked(emails) if gone else {}
+    old_ids = state.suppressed_contact_ids()
+    found: dict[str, str] = {}
+    for email in emails:
+        own = known.get(email)
+        ids: Iterable[str] = desired[email].contact_ids if email in desired else ()
+        if own is not None:
+            found[email] = own.reason
+        elif links.get(email, set()) & gone or any(old_ids.get(key, email) != email for key in ids):
+            found[email] = "unsubscribed_as"
+    return found
+

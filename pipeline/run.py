@@ -1,0 +1,139 @@
+"""A run, as it is told: the record that fills up while it goes, its JSON shape, and its exit code."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from time import perf_counter
+
+from pipeline.errors import Busy, Held, MissingFile, PlacierError, UsageError
+from pipeline.plan import Blocked, Counts, Plan
+from pipeline.schema import Reject
+
+EXIT = {"done": 0, "dry_run": 0, "failed": 1, "partial": 3, "missing": 4, "held": 5}
+SEVERITY = (1, 2, 75, 5, 4, 3, 0)
+"""Of several runs, the exit code that comes first here is the program's."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileLine:
+    """One file of a run, as reported."""
+
+    name: str
+    sha256: str
+    lines: int
+    accepted: int
+    rejected: int
+    version: int
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of one account: filled in by the stages, then told and kept."""
+
+    account: str
+    kind: str
+    date: dt.date | None
+    as_of: dt.date
+    run_id: str
+    status: str = "running"
+    files: list[FileLine] = field(default_factory=list)
+    plan: Plan | None = None
+    pushed: Counts = field(default_factory=Counts)
+    refused: dict[str, str] = field(default_factory=dict)
+    unmatched: int = 0
+    requests: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    ignored_columns: tuple[str, ...] = ()
+    rejects: list[tuple[str, Reject]] = field(default_factory=list)
+    held: list[tuple[str, int]] = field(default_factory=list)
+    error: PlacierError | None = None
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage."""
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + perf_counter() - start, 3)
+
+    def end(self, error: PlacierError | None = None, *, dry: bool = False) -> None:
+        """Settle the status, by the worst that happened."""
+        self.error = error
+        if isinstance(error, MissingFile):
+            self.status = "missing"
+        elif isinstance(error, Held):
+            self.status = "held"
+        elif error is not None:
+            self.status = "failed"
+        elif self.held:
+            self.status = "held"
+        elif self.refused or self.blocked:
+            self.status = "partial"
+        else:
+            self.status = "done"
+        if dry and self.status in {"done", "partial", "held"}:
+            self.status = "dry_run"
+
+    @property
+    def blocked(self) -> tuple[Blocked, ...]:
+        """Groups that nobody could be added to."""
+        return () if self.plan is None else self.plan.blocked
+
+    @property
+    def exit_code(self) -> int:
+        """What the run means for the exit code of the program."""
+        if isinstance(self.error, (UsageError, Busy)):
+            return self.error.exit_code
+        return EXIT[self.status]
+
+    @property
+    def message(self) -> str:
+        """Why the run is not done, in a sentence and the command to type next; empty when all is well."""
+        if self.error is not None:
+            return f"{self.error.message}\n{self.error.remedy}".strip()
+        sentences = []
+        for reason, operations in self.held:
+            what = {"leaves": "leaves of groups are held: too many at once", "volume": "lines are held: far more than usual"}
+            sentences.append(f"{operations} {what.get(reason, 'bad lines: the file is held')}")
+        for group in self.blocked:
+            sentences.append(f"the group {group.title!r} cannot be used ({group.why}); {group.waiting} contacts wait for it")
+        if self.refused:
+            reasons = Counter(self.refused.values()).most_common(3)
+            sentences.append(f"{len(self.refused)} contacts refused: " + "; ".join(f"{words} ({n})" for words, n in reasons))
+        return ". ".join(sentences)
+
+    def json(self) -> dict[str, object]:
+        """The shape that `--json` prints, and that is kept."""
+        counts = Counts() if self.plan is None else self.plan.counts
+        skipped: Mapping[str, int] = {} if self.plan is None else self.plan.skips
+        found: dict[str, object] = {
+            "account": self.account,
+            "kind": self.kind,
+            "date": None if self.date is None else self.date.isoformat(),
+            "as_of": self.as_of.isoformat(),
+            "run_id": self.run_id,
+            "status": self.status,
+            "files": [asdict(file) for file in self.files],
+            "plan": {**asdict(counts), "skipped": dict(skipped)},
+            "pushed": asdict(self.pushed),
+            "refused": len(self.refused),
+            "unmatched_cancellations": self.unmatched,
+            "requests": self.requests,
+            "seconds": self.seconds,
+            "ignored_columns": list(self.ignored_columns),
+            "held": [{"reason": reason, "operations": operations} for reason, operations in self.held],
+        }
+        if self.message:
+            found["message"] = self.message
+        return found
+
+
+def exit_code(runs: list[Run]) -> int:
+    """The exit code of several runs: the most pressing one."""
+    codes = {run.exit_code for run in runs}
+    return next((code for code in SEVERITY if code in codes), 0)

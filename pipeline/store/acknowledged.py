@@ -1,0 +1,159 @@
+"""The acknowledged state: what the platform has accepted from us so far, and what is in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pipeline.contact import Acknowledged, Flight, KnownGroup, Membership, Suppression
+from pipeline.store.ledger import chunks
+from pipeline.store.tables import groups, in_flight, marks, members, memberships, suppressions
+
+class State:
+    """One account's acknowledged state, within the caller's transaction."""
+
+    def __init__(self, connection: Connection, account: str) -> None:
+        self._db = connection
+        self._account = account
+
+    # Members and memberships
+
+    def members(self, emails: Iterable[str]) -> dict[str, Acknowledged]:
+        """What is acknowledged of these addresses."""
+        names = ("email", "values", "consent_date", "consent_proof", "consent_kept", "known_at", "sent_on")
+        return {row[0]: Acknowledged(*row) for row in self._of(members, names, emails)}
+
+    def all_members(self) -> list[Acknowledged]:
+        """Everybody that was ever acknowledged, by address."""
+        names = ("email", "values", "consent_date", "consent_proof", "consent_kept", "known_at", "sent_on")
+        query = select(*(members.c[name] for name in names)).where(members.c.account == self._account).order_by(members.c.email)
+        return [Acknowledged(*row) for row in self._db.execute(query)]
+
+    def memberships(self, emails: Iterable[str]) -> dict[str, dict[str, Membership]]:
+        """The acknowledged seats of these addresses: address -> group key -> seat."""
+        names = ("email", "group_key", "state", "given_on", "settled")
+        found: dict[str, dict[str, Membership]] = {}
+        for row in self._of(memberships, names, emails):
+            found.setdefault(row[0], {})[row[1]] = Membership(*row)
+        return found
+
+    def count_memberships(self) -> int:
+        """How many seats are taken in the account."""
+        query = select(func.count()).where(memberships.c.account == self._account, memberships.c.state == "in")
+        return self._db.execute(query.select_from(memberships)).scalar_one()
+
+    def acknowledge(self, received: Sequence[Acknowledged], seats: Sequence[Membership]) -> None:
+        """Note receipts; they take the contacts out of flight."""
+        self._put(members, [_row(item) for item in received])
+        self._put(memberships, [_row(item) for item in seats])
+
+    def land(self, emails: Iterable[str]) -> None:
+        """Take these addresses out of flight."""
+        for chunk in chunks(emails):
+            self._db.execute(delete(in_flight).where(in_flight.c.account == self._account, in_flight.c.email.in_(chunk)))
+
+    def forget_members(self, emails: Iterable[str]) -> None:
+        """Staff deleted these members: nothing of them is acknowledged any more."""
+        for chunk in chunks(emails):
+            for table in (members, memberships):
+                self._db.execute(delete(table).where(table.c.account == self._account, table.c.email.in_(chunk)))
+
+    # In flight
+
+    def depart(self, flights: Sequence[Flight]) -> None:
+        """Note what is about to be sent."""
+        self._put(in_flight, [{**_row(flight), "group_keys": list(flight.group_keys)} for flight in flights])
+
+    def flights(self) -> list[Flight]:
+        """What was sent, or was about to be, and never acknowledged."""
+        names = ("email", "values", "consent_date", "consent_proof", "known_at", "group_keys", "as_of")
+        query = select(*(in_flight.c[name] for name in names)).where(in_flight.c.account == self._account)
+        return [Flight(row[0], row[1], row[2], row[3], row[4], tuple(row[5]), row[6]) for row in self._db.execute(query)]
+
+    def pending(self) -> int:
+        """How many contacts wait to be looked at or sent."""
+        return self._db.execute(select(func.count()).select_from(marks).where(marks.c.account == self._account)).scalar_one()
+
+    # Groups
+
+    def groups(self) -> dict[str, KnownGroup]:
+        """The groups that Placier looks after, by key."""
+        names = ("group_key", "platform_id", "title", "deleted")
+        query = select(*(groups.c[name] for name in names)).where(groups.c.account == self._account)
+        return {row[0]: KnownGroup(*row) for row in self._db.execute(query)}
+
+    def know_group(self, group: KnownGroup) -> None:
+        """Remember a group that was created, adopted or found again."""
+        self._put(groups, [_row(group)])
+
+    def lose_groups(self, group_keys: Iterable[str]) -> None:
+        """Staff deleted these groups: their seats are gone with them."""
+        for chunk in chunks(group_keys):
+            self._db.execute(
+                update(groups).where(groups.c.account == self._account, groups.c.group_key.in_(chunk)).values(deleted=True)
+            )
+            self._db.execute(
+                update(memberships)
+                .where(and_(memberships.c.account == self._account, memberships.c.group_key.in_(chunk), memberships.c.state == "in"))
+                .values(state="gone")
+            )
+
+    # Suppressions
+
+    def suppressions(self) -> dict[str, Suppression]:
+        """Every suppressed address."""
+        names = ("email", "reason", "since", "seen_on")
+        query = select(*(suppressions.c[name] for name in names)).where(suppressions.c.account == self._account)
+        return {row[0]: Suppression(*row) for row in self._db.execute(query)}
+
+    def suppressed_contact_ids(self) -> dict[str, str]:
+        """Contact ids of purged bookings of unsubscribed addresses -> the address."""
+        query = select(suppressions.c.email, suppressions.c.contact_ids).where(
+            suppressions.c.account == self._account, suppressions.c.reason == "unsubscribed"
+        )
+        return {contact_id: email for email, ids in self._db.execute(query) for contact_id in ids}
+
+    def suppress(self, found: Mapping[str, tuple[str, date | None]], seen_on: date) -> int:
+        """Remember suppressed addresses for good; returns how many are new.  Unsubscribed outweighs bounced."""
+        known = self.suppressions()
+        fresh: list[dict[str, object]] = [
+            {"email": email, "reason": reason, "since": since, "seen_on": seen_on, "contact_ids": [], "account": self._account}
+            for email, (reason, since) in found.items()
+            if email not in known
+        ]
+        if fresh:
+            self._db.execute(insert(suppressions), fresh)
+        for email, (reason, since) in found.items():
+            if email in known and reason == "unsubscribed" and known[email].reason != reason:
+                self._db.execute(
+                    update(suppressions)
+                    .where(suppressions.c.account == self._account, suppressions.c.email == email)
+                    .values(reason=reason, since=since)
+                )
+        return len(fresh)
+
+    # Both databases
+
+    def _of(self, table: Table, names: Sequence[str], emails: Iterable[str]) -> Iterable[tuple[Any, ...]]:
+        for chunk in chunks(emails):
+            query = select(*(table.c[name] for name in names)).where(table.c.account == self._account, table.c.email.in_(chunk))
+            yield from (tuple(row) for row in self._db.execute(query))
+
+    def _put(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+        """Insert, or update what has the same key."""
+        if not rows:
+            return
+        dialect = postgresql if self._db.dialect.name == "postgresql" else sqlite
+        statement = dialect.insert(table)
+        keys = [column.name for column in table.primary_key]
+        changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+        upsert = statement.on_conflict_do_update(index_elements=keys, set_=changed)
+        self._db.execute(upsert, [{**row, "account": self._account} for row in rows])
+
+
+def _row(item: Acknowledged | Membership | Flight | KnownGroup) -> dict[str, object]:
+    return {name: getattr(item, name) for name in item.__dataclass_fields__}

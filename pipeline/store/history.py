@@ -1,0 +1,84 @@
+"""Runs and holds: what happened, and what waits for a person's word."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from pipeline.store.tables import holds, runs
+
+Json = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What a guard holds: `reason` is leaves, rejects or volume; `detail` is what `approve` needs to do it."""
+
+    run_id: str
+    reason: str
+    date: dt.date | None
+    as_of: dt.date
+    operations: int
+    fingerprint: str
+    detail: Json
+    state: str = "open"
+
+
+class History:
+    """One account's runs and holds, within the caller's transaction."""
+
+    def __init__(self, connection: Connection, account: str) -> None:
+        self._db = connection
+        self._account = account
+
+    def begin(self, run_id: str, kind: str, days: tuple[dt.date | None, dt.date], now: datetime) -> None:
+        """Note that a run has begun; `days` are its business date and its as-of."""
+        values = {"id": run_id, "account": self._account, "kind": kind, "date": days[0], "as_of": days[1], "started_at": now}
+        self._db.execute(insert(runs).values(**values, status="running", message="", summary={}))
+
+    def finish(self, run_id: str, status: str, message: str, summary: Json, now: datetime) -> None:
+        """Note how a run ended."""
+        values = {"status": status, "message": message, "summary": dict(summary), "finished_at": now}
+        self._db.execute(update(runs).where(runs.c.account == self._account, runs.c.id == run_id).values(**values))
+
+    def last(self, count: int) -> list[Row[Any]]:
+        """The last runs, newest first."""
+        query = select(runs).where(runs.c.account == self._account).order_by(runs.c.started_at.desc(), runs.c.id.desc())
+        return list(self._db.execute(query.limit(count)))
+
+    def last_success(self) -> Row[Any] | None:
+        """The last run that brought a day, or all that was pending, to the platform."""
+        query = select(runs).where(runs.c.account == self._account, runs.c.status.in_(("done", "partial")), runs.c.kind != "approve")
+        return self._db.execute(query.order_by(runs.c.finished_at.desc(), runs.c.id.desc()).limit(1)).first()
+
+    def hold(self, hold: Hold) -> None:
+        """Hold something until it is approved."""
+        row = {name: getattr(hold, name) for name in hold.__dataclass_fields__}
+        self._db.execute(insert(holds).values(**row, account=self._account))
+
+    def open_holds(self) -> list[Hold]:
+        """What is held now, oldest first."""
+        query = select(holds).where(holds.c.account == self._account, holds.c.state == "open").order_by(holds.c.run_id)
+        return [_hold(row) for row in self._db.execute(query)]
+
+    def held_by(self, run_id: str) -> list[Hold]:
+        """Whatever a run holds or held."""
+        query = select(holds).where(holds.c.account == self._account, holds.c.run_id == run_id)
+        return [_hold(row) for row in self._db.execute(query)]
+
+    def close_hold(self, hold: Hold, state: str) -> None:
+        """A hold was approved, or superseded by a newer one or by the facts."""
+        self._db.execute(
+            update(holds)
+            .where(holds.c.account == self._account, holds.c.run_id == hold.run_id, holds.c.reason == hold.reason)
+            .values(state=state)
+        )
+
+
+def _hold(row: Row[Any]) -> Hold:
+    return Hold(row.run_id, row.reason, row.date, row.as_of, row.operations, row.fingerprint, row.detail, row.state)

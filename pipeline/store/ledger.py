@@ -1,0 +1,421 @@
+"""The ledger: every booking and cancellation accepted so far, partitioned by load (a day, or a backfill's file).
+
+Recording a load replaces its earlier version in one transaction and marks the contacts that either version touches.
+Of the versions of one booking that several loads tell, the one of the greatest precedence is `current`: the newest
+business date, a day before a backfill of the same date, the later recorded of two backfills.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, Table, and_, delete, exists, false, func, insert, literal, or_, select, union, update
+
+from pipeline.merge import BOOKING, CANCELLATION
+from pipeline.merge import Row as Record
+from pipeline.schema import Reject
+from pipeline.store.tables import bookings, cancellations, files, loads, marks, members, memberships, rejects, suppressions
+
+CHUNK = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One file of a load: its role, base name, digest, counts and the lines set aside."""
+
+    role: str
+    name: str
+    sha256: str
+    lines: int
+    accepted: int
+    rejects: tuple[Reject, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What a load is recorded under: one day, or one file name of the backfills of one date."""
+
+    kind: str
+    business_date: date
+    name: str = ""
+
+    @property
+    def precedence(self) -> int:
+        """Greater wins: newer business dates, and of one date the day file over a backfill."""
+        return self.business_date.toordinal() * 2 + (self.kind == "day")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A day or a backfill's file, read and aggregated, ready to be recorded."""
+
+    slot: Slot
+    fingerprint: str
+    files: tuple[FileRecord, ...]
+    bookings: Sequence[Record]
+    cancellations: Sequence[Record]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The receipt of a recording: its load, whether anything changed, the version of each file in order."""
+
+    load_id: int
+    changed: bool
+    versions: tuple[int, ...]
+
+
+class Ledger:
+    """One account's ledger, within the caller's transaction."""
+
+    def __init__(self, connection: Connection, account: str) -> None:
+        self._db = connection
+        self._account = account
+
+    # Recording
+
+    def record(self, load: Load, now: datetime) -> Recorded:
+        """Record a load in place of its earlier version; the same content again changes nothing."""
+        old = self._load(load.slot)
+        if old is not None and old[1] == load.fingerprint:
+            versions = self._db.execute(select(files.c.version).where(files.c.load_id == old[0]).order_by(files.c.id)).scalars()
+            return Recorded(old[0], changed=False, versions=tuple(versions))
+        if old is not None:
+            # The slot is unique; the old version steps aside under a name that no file can have.
+            self._db.execute(update(loads).where(loads.c.id == old[0]).values(name=f"/replaced/{old[0]}"))
+        load_id = self._insert_load(load, now)
+        versions_made, file_ids = self._insert_files(load, load_id, now)
+        self._insert_entries(load, load_id, file_ids)
+        self._settle([load_id] if old is None else [old[0], load_id], gone=None if old is None else old[0])
+        if old is not None:
+            self._delete_load(old[0])
+        return Recorded(load_id, changed=True, versions=tuple(versions_made))
+
+    def _load(self, slot: Slot) -> tuple[int, str] | None:
+        query = select(loads.c.id, loads.c.fingerprint).where(
+            loads.c.account == self._account,
+            loads.c.kind == slot.kind,
+            loads.c.business_date == slot.business_date,
+            loads.c.name == slot.name,
+        )
+        found = self._db.execute(query).first()
+        return None if found is None else (found.id, found.fingerprint)
+
+    def _insert_load(self, load: Load, now: datetime) -> int:
+        values = {
+            "account": self._account,
+            "kind": load.slot.kind,
+            "business_date": load.slot.business_date,
+            "name": load.slot.name,
+            "fingerprint": load.fingerprint,
+            "lines": sum(file.lines for file in load.files),
+            "recorded_at": now,
+        }
+        load_id: int = self._db.execute(insert(loads).values(values).returning(loads.c.id)).scalar_one()
+        return load_id
+
+    def _insert_files(self, load: Load, load_id: int, now: datetime) -> tuple[list[int], list[int]]:
+        versions, ids = [], []
+        for file in load.files:
+            same = [
+                files.c.account == self._account,
+                files.c.kind == load.slot.kind,
+                files.c.business_date == load.slot.business_date,
+                files.c.role == file.role,
+            ]
+            if load.slot.kind == "backfill":
+                same.append(files.c.name == file.name)
+            newest = select(files.c.version, files.c.sha256).where(*same).order_by(files.c.id.desc()).limit(1)
+            last = self._db.execute(newest).first()
+            version = 1 if last is None else last.version + (last.sha256 != file.sha256)
+            values = {
+                "account": self._account,
+                "load_id": load_id,
+                "kind": load.slot.kind,
+                "business_date": load.slot.business_date,
+                "role": file.role,
+                "name": file.name,
+                "sha256": file.sha256,
+                "version": version,
+                "lines": file.lines,
+                "accepted": file.accepted,
+                "rejected": len(file.rejects),
+                "recorded_at": now,
+            }
+            ids.append(self._db.execute(insert(files).values(values).returning(files.c.id)).scalar_one())
+            versions.append(version)
+        return versions, ids
+
+    def _insert_entries(self, load: Load, load_id: int, file_ids: Sequence[int]) -> None:
+        common = {"account": self._account, "load_id": load_id, "precedence": load.slot.precedence, "current": True}
+        for table, rows in ((bookings, load.bookings), (cancellations, load.cancellations)):
+            for start in range(0, len(rows), CHUNK):
+                chunk = rows[start : start + CHUNK]
+                records = [{**_without_file(row), **common, "file_id": file_ids[_number(row["file"])]} for row in chunk]
+                self._db.execute(insert(table), records)
+        aside = [
+            {"account": self._account, "load_id": load_id, "file_id": file_id, "line": r.line, "reason": r.reason, "text": r.text}
+            for file, file_id in zip(load.files, file_ids, strict=True)
+            for r in file.rejects
+        ]
+        if aside:
+            self._db.execute(insert(rejects), aside)
+
+    # Which version counts, and whom that touches
+
+    def _settle(self, load_ids: Sequence[int], gone: int | None) -> None:
+        """Mark the contacts that these loads touch, and choose anew which versions are current; `gone` no longer counts."""
+        touched = union(
+            select(bookings.c.transaction_id).where(bookings.c.load_id.in_(load_ids)),
+            select(cancellations.c.transaction_id).where(cancellations.c.load_id.in_(load_ids)),
+        ).subquery()
+        self.mark(
+            union(
+                select(bookings.c.email).where(
+                    bookings.c.account == self._account, bookings.c.transaction_id.in_(select(touched.c.transaction_id))
+                ),
+                select(cancellations.c.email).where(
+                    cancellations.c.account == self._account,
+                    cancellations.c.transaction_id.in_(select(touched.c.transaction_id)),
+                    cancellations.c.email.is_not(None),
+                ),
+            )
+        )
+        self._choose(bookings, (bookings.c.performance_key,), load_ids, gone)
+        self._choose(cancellations, (cancellations.c.performance_key, cancellations.c.cancelled_at), load_ids, gone)
+
+    def _choose(self, table: Table, key: Iterable[ColumnElement[Any]], load_ids: Sequence[int], gone: int | None) -> None:
+        other = table.alias("other")
+        better = [
+            other.c.account == table.c.account,
+            other.c.transaction_id == table.c.transaction_id,
+            *(other.c[column.key or ""] == column for column in key),
+            or_(
+                other.c.precedence > table.c.precedence,
+                and_(other.c.precedence == table.c.precedence, other.c.load_id > table.c.load_id),
+            ),
+        ]
+        if gone is not None:
+            better.append(other.c.load_id != gone)
+        touched = select(table.c.transaction_id).where(table.c.load_id.in_(load_ids))
+        self._db.execute(
+            update(table)
+            .where(table.c.account == self._account, table.c.transaction_id.in_(touched))
+            .values(current=~exists().where(*better))
+        )
+
+    def mark(self, emails: Select[Any] | CompoundSelect[Any]) -> None:
+        """Mark the addresses of a query; those that are marked already stay so."""
+        chosen = emails.subquery()
+        marked = select(marks.c.email).where(marks.c.account == self._account)
+        rows = select(literal(self._account), chosen.c.email, false()).where(chosen.c.email.not_in(marked)).distinct()
+        self._db.execute(insert(marks).from_select(["account", "email", "resend"], rows))
+
+    # Reading
+
+    def marked(self) -> dict[str, bool]:
+        """The marked addresses, each with whether it is to be sent again whatever was acknowledged."""
+        query = select(marks.c.email, marks.c.resend).where(marks.c.account == self._account)
+        return {email: resend for email, resend in self._db.execute(query)}
+
+    def mark_all(self) -> None:
+        """Mark everybody that the ledger or the acknowledged state knows: the full rebuild."""
+        self.mark(
+            union(
+                select(bookings.c.email).where(bookings.c.account == self._account),
+                select(members.c.email).where(members.c.account == self._account),
+            )
+        )
+
+    def mark_day(self, business_date: date) -> None:
+        """Mark the contacts of a day to be sent again."""
+        ids = select(loads.c.id).where(loads.c.account == self._account, loads.c.kind == "day", loads.c.business_date == business_date)
+        people = select(bookings.c.email).where(bookings.c.load_id.in_(ids))
+        self.mark(people)
+        self._db.execute(update(marks).where(marks.c.account == self._account, marks.c.email.in_(people)).values(resend=True))
+
+    def unmark(self, emails: Iterable[str]) -> None:
+        """Take the marks of these addresses away."""
+        for chunk in chunks(emails):
+            self._db.execute(delete(marks).where(marks.c.account == self._account, marks.c.email.in_(chunk)))
+
+    def bookings_of(self, email: str | None = None) -> list[Record]:
+        """The current bookings of one contact, or of all that are marked."""
+        query = select(*(bookings.c[name] for name in BOOKING)).where(bookings.c.account == self._account, bookings.c.current)
+        if email is not None:
+            return self._records(query.where(bookings.c.email == email))
+        marked = and_(marks.c.account == bookings.c.account, marks.c.email == bookings.c.email)
+        return self._records(query.join(marks, marked))
+
+    def cancellations_for(self, email: str | None = None) -> list[Record]:
+        """The current cancellations that may concern one contact, or all that are marked: by transaction, or by address."""
+        mine = select(marks.c.email).where(marks.c.account == self._account) if email is None else select(literal(email))
+        bought = select(bookings.c.transaction_id).where(
+            bookings.c.account == self._account, bookings.c.current, bookings.c.email.in_(mine)
+        )
+        query = select(*(cancellations.c[name] for name in CANCELLATION)).where(
+            cancellations.c.account == self._account,
+            cancellations.c.current,
+            or_(cancellations.c.email.in_(mine), cancellations.c.transaction_id.in_(bought)),
+        )
+        return self._records(query)
+
+    def sources(self, email: str, on: str) -> list[tuple[str, str, str]]:
+        """Where a contact's bookings and cancellations until the day `on` stand: file name, line numbers, what."""
+        found: list[tuple[str, str, str]] = []
+        bought = select(bookings.c.transaction_id).where(bookings.c.account == self._account, bookings.c.current, bookings.c.email == email)
+        for table, day, mine in (
+            (bookings, bookings.c.booked_on, bookings.c.email == email),
+            (cancellations, cancellations.c.cancelled_on, or_(cancellations.c.email == email, cancellations.c.transaction_id.in_(bought))),
+        ):
+            query = (
+                select(files.c.name, table.c.lines)
+                .join(files, files.c.id == table.c.file_id)
+                .where(table.c.account == self._account, table.c.current, mine, day <= on)
+                .order_by(day, files.c.id, table.c.id)
+            )
+            found.extend((name, lines, table.name) for name, lines in self._db.execute(query))
+        return found
+
+    def owners(self, transactions: Iterable[object]) -> list[Record]:
+        """Transaction, performance, show and address of the current bookings of these transactions."""
+        columns = (bookings.c.transaction_id, bookings.c.performance_key, bookings.c.show_key, bookings.c.email)
+        found: list[Record] = []
+        for chunk in chunks(set(transactions)):
+            query = select(*columns).where(
+                bookings.c.account == self._account, bookings.c.current, bookings.c.transaction_id.in_(chunk)
+            )
+            found.extend(self._records(query))
+        return found
+
+    def linked(self, emails: Iterable[str]) -> dict[str, set[str]]:
+        """For each address, the other addresses that share a contact id with it in the ledger."""
+        mine, other = bookings.alias("mine"), bookings.alias("other")
+        links: dict[str, set[str]] = {}
+        for chunk in chunks(emails):
+            query = (
+                select(mine.c.email, other.c.email.label("linked"))
+                .join(other, and_(other.c.account == mine.c.account, other.c.contact_id == mine.c.contact_id))
+                .where(mine.c.account == self._account, mine.c.email.in_(chunk), mine.c.email != other.c.email)
+                .distinct()
+            )
+            for email, linked in self._db.execute(query):
+                links.setdefault(email, set()).add(linked)
+        return links
+
+    def unmatched(self, load_ids: Sequence[int]) -> int:
+        """How many cancellations of these loads concern nobody yet: unknown transaction, and no booking of the address."""
+        known = exists().where(
+            bookings.c.account == cancellations.c.account,
+            bookings.c.transaction_id == cancellations.c.transaction_id,
+            bookings.c.current,
+        )
+        holds = exists().where(
+            bookings.c.account == cancellations.c.account,
+            bookings.c.email == cancellations.c.email,
+            bookings.c.show_key == cancellations.c.show_key,
+            bookings.c.current,
+        )
+        query = select(func.count()).where(cancellations.c.load_id.in_(load_ids), ~known, ~holds)
+        return self._db.execute(query.select_from(cancellations)).scalar_one()
+
+    def _records(self, query: Select[Any]) -> list[Record]:
+        result = self._db.execute(query)
+        names = list(result.keys())
+        return [dict(zip(names, row, strict=True)) for row in result]
+
+    # Days and files
+
+    def recorded_days(self, since: date) -> dict[date, int]:
+        """The days recorded since `since`, each with its number of lines."""
+        query = select(loads.c.business_date, loads.c.lines).where(
+            loads.c.account == self._account, loads.c.kind == "day", loads.c.business_date >= since
+        )
+        return {day: lines for day, lines in self._db.execute(query)}
+
+    def coverage(self) -> tuple[date | None, date | None]:
+        """The first date that was ever recorded, and the last one that a backfill covers."""
+        query = select(func.min(files.c.business_date)).where(files.c.account == self._account)
+        backfills = select(func.max(files.c.business_date)).where(files.c.account == self._account, files.c.kind == "backfill")
+        return self._db.execute(query).scalar(), self._db.execute(backfills).scalar()
+
+    def current_files(self, business_date: date) -> list[tuple[str, str, str]]:
+        """Role, name and digest of the files that a day is recorded with."""
+        query = (
+            select(files.c.role, files.c.name, files.c.sha256)
+            .join(loads, loads.c.id == files.c.load_id)
+            .where(loads.c.account == self._account, loads.c.kind == "day", loads.c.business_date == business_date)
+            .order_by(files.c.id)
+        )
+        return [(role, name, sha256) for role, name, sha256 in self._db.execute(query)]
+
+    # Retention
+
+    def purge(self, start: date) -> int:
+        """Rule 12: delete what is older than the day `start`; nobody leaves a group for it.  Returns the rows deleted."""
+        text = start.isoformat()
+        old = [bookings.c.account == self._account, bookings.c.booked_on < text]
+        self._keep_what_is_purged(old)
+        gone = self._db.execute(delete(bookings).where(*old)).rowcount
+        gone += self._db.execute(
+            delete(cancellations).where(cancellations.c.account == self._account, cancellations.c.cancelled_on < text)
+        ).rowcount
+        stale = select(loads.c.id).where(loads.c.account == self._account, loads.c.kind == "day", loads.c.business_date < start)
+        self._db.execute(delete(rejects).where(rejects.c.load_id.in_(stale)))
+        return gone
+
+    def _keep_what_is_purged(self, old: Sequence[ColumnElement[bool]]) -> None:
+        """Before a purge: seats it rests on are settled for good, and suppressed people stay known by their contact id."""
+        rests = exists().where(
+            *old,
+            bookings.c.email == memberships.c.email,
+            or_(
+                memberships.c.group_key == literal("show:") + bookings.c.show_key,
+                memberships.c.group_key == literal("performance:") + bookings.c.performance_key,
+            ),
+        )
+        self._db.execute(update(memberships).where(memberships.c.account == self._account, rests).values(settled=True))
+        query = (
+            select(suppressions.c.email, suppressions.c.contact_ids, bookings.c.contact_id)
+            .join(bookings, and_(bookings.c.account == suppressions.c.account, bookings.c.email == suppressions.c.email))
+            .where(*old, bookings.c.contact_id.is_not(None))
+            .distinct()
+        )
+        ids: dict[str, set[str]] = {}
+        for email, before, contact_id in self._db.execute(query):
+            ids.setdefault(email, set(before)).add(contact_id)
+        for email, known in ids.items():
+            self._db.execute(
+                update(suppressions)
+                .where(suppressions.c.account == self._account, suppressions.c.email == email)
+                .values(contact_ids=sorted(known))
+            )
+
+    def purgeable_files(self, start: date) -> list[str]:
+        """Digests of archived files that are older than `start` and that nothing newer shares."""
+        kept = select(files.c.sha256).where(files.c.business_date >= start)
+        query = select(files.c.sha256).where(files.c.account == self._account, files.c.business_date < start, files.c.sha256.not_in(kept))
+        return sorted(set(self._db.execute(query).scalars()))
+
+    def _delete_load(self, load_id: int) -> None:
+        for table in (bookings, cancellations, rejects):
+            self._db.execute(delete(table).where(table.c.load_id == load_id))
+        self._db.execute(update(files).where(files.c.load_id == load_id).values(load_id=None))
+        self._db.execute(delete(loads).where(loads.c.id == load_id))
+
+
+def chunks(values: Iterable[object], size: int = 800) -> Iterable[list[object]]:
+    """Lists of at most `size`: databases limit the number of values in one statement."""
+    listed = list(values)
+    return (listed[start : start + size] for start in range(0, len(listed), size))
+
+
+def _without_file(row: Record) -> Record:
+    return {key: value for key, value in row.items() if key != "file"}
+
+
+def _number(value: object) -> int:
+    return int(value)  # type: ignore[call-overload, no-any-return]

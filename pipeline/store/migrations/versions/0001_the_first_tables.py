@@ -1,0 +1,287 @@
+"""The first tables"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "bookings",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("load_id", sa.BigInteger(), nullable=False),
+        sa.Column("file_id", sa.BigInteger(), nullable=False),
+        sa.Column("lines", sa.Text(), nullable=False),
+        sa.Column("precedence", sa.Integer(), nullable=False),
+        sa.Column("current", sa.Boolean(), nullable=False),
+        sa.Column("transaction_id", sa.Text(), nullable=False),
+        sa.Column("performance_key", sa.Text(), nullable=False),
+        sa.Column("show_key", sa.Text(), nullable=True),
+        sa.Column("booked_at", sa.BigInteger(), nullable=False),
+        sa.Column("booked_on", sa.String(length=10), nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("contact_id", sa.Text(), nullable=True),
+        sa.Column("first_name", sa.Text(), nullable=True),
+        sa.Column("last_name", sa.Text(), nullable=True),
+        sa.Column("company", sa.Text(), nullable=True),
+        sa.Column("company_2", sa.Text(), nullable=True),
+        sa.Column("phone", sa.Text(), nullable=True),
+        sa.Column("city", sa.Text(), nullable=True),
+        sa.Column("postal_code", sa.Text(), nullable=True),
+        sa.Column("client_created_on", sa.String(length=10), nullable=True),
+        sa.Column("initial_transaction_date", sa.String(length=10), nullable=True),
+        sa.Column("show_id", sa.Text(), nullable=True),
+        sa.Column("show_title", sa.Text(), nullable=True),
+        sa.Column("performance_id", sa.Text(), nullable=True),
+        sa.Column("performance_start", sa.String(length=19), nullable=True),
+        sa.Column("performance_end_on", sa.String(length=10), nullable=True),
+        sa.Column("sales_channel", sa.Text(), nullable=True),
+        sa.Column("report_category_1", sa.Text(), nullable=True),
+        sa.Column("report_category_2", sa.Text(), nullable=True),
+        sa.Column("report_category_3", sa.Text(), nullable=True),
+        sa.Column("price_category", sa.Text(), nullable=True),
+        sa.Column("price_internal_name", sa.Text(), nullable=True),
+        sa.Column("price_group", sa.Text(), nullable=True),
+        sa.Column("tickets", sa.BigInteger(), nullable=False),
+        sa.Column("net_cents", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        comment="The ledger's bookings; of the versions of one booking, the one with the greatest precedence is current.",
+    )
+    with op.batch_alter_table("bookings", schema=None) as batch_op:
+        batch_op.create_index("bookings_by_contact", ["account", "contact_id"], unique=False)
+        batch_op.create_index("bookings_by_email", ["account", "email"], unique=False)
+        batch_op.create_index("bookings_by_load", ["load_id"], unique=False)
+        batch_op.create_index("bookings_by_transaction", ["account", "transaction_id", "performance_key"], unique=False)
+
+    op.create_table(
+        "cancellations",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("load_id", sa.BigInteger(), nullable=False),
+        sa.Column("file_id", sa.BigInteger(), nullable=False),
+        sa.Column("lines", sa.Text(), nullable=False),
+        sa.Column("precedence", sa.Integer(), nullable=False),
+        sa.Column("current", sa.Boolean(), nullable=False),
+        sa.Column("transaction_id", sa.Text(), nullable=False),
+        sa.Column("performance_key", sa.Text(), nullable=False),
+        sa.Column("show_key", sa.Text(), nullable=True),
+        sa.Column("cancelled_at", sa.BigInteger(), nullable=False),
+        sa.Column("cancelled_on", sa.String(length=10), nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=True),
+        sa.Column("show_title", sa.Text(), nullable=True),
+        sa.Column("performance_start", sa.String(length=19), nullable=True),
+        sa.Column("tickets", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        comment="The ledger's cancellations, with the address that they carried.",
+    )
+    with op.batch_alter_table("cancellations", schema=None) as batch_op:
+        batch_op.create_index("cancellations_by_email", ["account", "email"], unique=False)
+        batch_op.create_index("cancellations_by_load", ["load_id"], unique=False)
+        batch_op.create_index("cancellations_by_transaction", ["account", "transaction_id"], unique=False)
+
+    op.create_table(
+        "files",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("load_id", sa.BigInteger(), nullable=True),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("business_date", sa.Date(), nullable=False),
+        sa.Column("role", sa.String(length=20), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("lines", sa.Integer(), nullable=False),
+        sa.Column("accepted", sa.Integer(), nullable=False),
+        sa.Column("rejected", sa.Integer(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        comment="Every version of every file that was recorded.",
+    )
+    with op.batch_alter_table("files", schema=None) as batch_op:
+        batch_op.create_index("files_by_date", ["account", "business_date"], unique=False)
+
+    op.create_table(
+        "groups",
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("group_key", sa.String(length=400), nullable=False),
+        sa.Column("platform_id", sa.BigInteger(), nullable=False),
+        sa.Column("title", sa.String(length=255), nullable=False),
+        sa.Column("deleted", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "group_key"),
+        comment="The platform's groups that Placier looks after.",
+    )
+    op.create_table(
+        "holds",
+        sa.Column("run_id", sa.String(length=40), nullable=False),
+        sa.Column("reason", sa.String(length=20), nullable=False),
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("date", sa.Date(), nullable=True),
+        sa.Column("as_of", sa.Date(), nullable=False),
+        sa.Column("operations", sa.Integer(), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "reason"),
+        comment="What a guard holds until somebody approves it.",
+    )
+    with op.batch_alter_table("holds", schema=None) as batch_op:
+        batch_op.create_index("holds_by_account", ["account", "state"], unique=False)
+
+    op.create_table(
+        "in_flight",
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("values", sa.JSON(), nullable=False),
+        sa.Column("consent_date", sa.Date(), nullable=True),
+        sa.Column("consent_proof", sa.Text(), nullable=False),
+        sa.Column("known_at", sa.BigInteger(), nullable=False),
+        sa.Column("group_keys", sa.JSON(), nullable=False),
+        sa.Column("as_of", sa.Date(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "email"),
+        comment="What was about to be sent and is not acknowledged yet: read back before anything else.",
+    )
+    op.create_table(
+        "loads",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("business_date", sa.Date(), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("lines", sa.Integer(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        comment="One day, or one file of a backfill: recorded, replaced and purged as a whole.",
+    )
+    with op.batch_alter_table("loads", schema=None) as batch_op:
+        batch_op.create_index("loads_slot", ["account", "kind", "business_date", "name"], unique=True)
+
+    op.create_table(
+        "marks",
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("resend", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "email"),
+        comment="Contacts whose desired and acknowledged state may differ; a receipt takes the mark away.",
+    )
+    op.create_table(
+        "members",
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("values", sa.JSON(), nullable=False),
+        sa.Column("consent_date", sa.Date(), nullable=True),
+        sa.Column("consent_proof", sa.Text(), nullable=False),
+        sa.Column("consent_kept", sa.String(length=40), nullable=False),
+        sa.Column("known_at", sa.BigInteger(), nullable=False),
+        sa.Column("sent_on", sa.Date(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "email"),
+        comment="Acknowledged: what the platform has accepted of a contact.",
+    )
+    op.create_table(
+        "memberships",
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("group_key", sa.String(length=400), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("given_on", sa.Date(), nullable=False),
+        sa.Column("settled", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "email", "group_key"),
+        comment="Acknowledged: who is in which group, or was taken out of it.",
+    )
+    with op.batch_alter_table("memberships", schema=None) as batch_op:
+        batch_op.create_index("memberships_by_group", ["account", "group_key"], unique=False)
+
+    op.create_table(
+        "rejects",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("load_id", sa.BigInteger(), nullable=False),
+        sa.Column("file_id", sa.BigInteger(), nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.String(length=20), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        comment="Lines that were set aside.",
+    )
+    with op.batch_alter_table("rejects", schema=None) as batch_op:
+        batch_op.create_index("rejects_by_load", ["load_id"], unique=False)
+
+    op.create_table(
+        "runs",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("date", sa.Date(), nullable=True),
+        sa.Column("as_of", sa.Date(), nullable=False),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("started_at", sa.DateTime(), nullable=False),
+        sa.Column("finished_at", sa.DateTime(), nullable=True),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("summary", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        comment="Every run that was no dry run.",
+    )
+    with op.batch_alter_table("runs", schema=None) as batch_op:
+        batch_op.create_index("runs_by_account", ["account", "started_at"], unique=False)
+
+    op.create_table(
+        "suppressions",
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("reason", sa.String(length=20), nullable=False),
+        sa.Column("since", sa.Date(), nullable=True),
+        sa.Column("seen_on", sa.Date(), nullable=False),
+        sa.Column("contact_ids", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "email"),
+        comment="Addresses that are never written to again.",
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("suppressions")
+    with op.batch_alter_table("runs", schema=None) as batch_op:
+        batch_op.drop_index("runs_by_account")
+
+    op.drop_table("runs")
+    with op.batch_alter_table("rejects", schema=None) as batch_op:
+        batch_op.drop_index("rejects_by_load")
+
+    op.drop_table("rejects")
+    with op.batch_alter_table("memberships", schema=None) as batch_op:
+        batch_op.drop_index("memberships_by_group")
+
+    op.drop_table("memberships")
+    op.drop_table("members")
+    op.drop_table("marks")
+    with op.batch_alter_table("loads", schema=None) as batch_op:
+        batch_op.drop_index("loads_slot")
+
+    op.drop_table("loads")
+    op.drop_table("in_flight")
+    with op.batch_alter_table("holds", schema=None) as batch_op:
+        batch_op.drop_index("holds_by_account")
+
+    op.drop_table("holds")
+    op.drop_table("groups")
+    with op.batch_alter_table("files", schema=None) as batch_op:
+        batch_op.drop_index("files_by_date")
+
+    op.drop_table("files")
+    with op.batch_alter_table("cancellations", schema=None) as batch_op:
+        batch_op.drop_index("cancellations_by_transaction")
+        batch_op.drop_index("cancellations_by_load")
+        batch_op.drop_index("cancellations_by_email")
+
+    op.drop_table("cancellations")
+    with op.batch_alter_table("bookings", schema=None) as batch_op:
+        batch_op.drop_index("bookings_by_transaction")
+        batch_op.drop_index("bookings_by_load")
+        batch_op.drop_index("bookings_by_email")
+        batch_op.drop_index("bookings_by_contact")
+
+    op.drop_table("bookings")

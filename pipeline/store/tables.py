@@ -1,0 +1,256 @@
+"""The tables: the ledger (what the files said), the acknowledged state (what the platform accepted), the runs.
+
+Days and local times of the ledger are ISO texts (they sort as dates on every database), instants are microseconds
+since 1970 UTC, money is cents.  Every row belongs to an account.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+_ID = BigInteger().with_variant(Integer, "sqlite")
+ACCOUNT = String(100)
+EMAIL = String(320)
+DAY = String(10)
+
+loads = Table(
+    "loads",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("account", ACCOUNT, nullable=False),
+    Column("kind", String(10), nullable=False),  # day or backfill
+    Column("business_date", Date, nullable=False),
+    Column("name", String(255), nullable=False),  # of a backfill's file; empty for a day
+    Column("fingerprint", String(64), nullable=False),  # of the content: files, mapping, what was accepted
+    Column("lines", Integer, nullable=False),
+    Column("recorded_at", DateTime, nullable=False),
+    comment="One day, or one file of a backfill: recorded, replaced and purged as a whole.",
+)
+Index("loads_slot", loads.c.account, loads.c.kind, loads.c.business_date, loads.c.name, unique=True)
+
+files = Table(
+    "files",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("account", ACCOUNT, nullable=False),
+    Column("load_id", BigInteger),  # null once the load was replaced or purged
+    Column("kind", String(10), nullable=False),
+    Column("business_date", Date, nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("lines", Integer, nullable=False),
+    Column("accepted", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False),
+    Column("recorded_at", DateTime, nullable=False),
+    comment="Every version of every file that was recorded.",
+)
+Index("files_by_date", files.c.account, files.c.business_date)
+
+bookings = Table(
+    "bookings",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("account", ACCOUNT, nullable=False),
+    Column("load_id", BigInteger, nullable=False),
+    Column("file_id", BigInteger, nullable=False),
+    Column("lines", Text, nullable=False),
+    Column("precedence", Integer, nullable=False),
+    Column("current", Boolean, nullable=False),
+    Column("transaction_id", Text, nullable=False),
+    Column("performance_key", Text, nullable=False),
+    Column("show_key", Text),
+    Column("booked_at", BigInteger, nullable=False),
+    Column("booked_on", DAY, nullable=False),
+    Column("email", EMAIL, nullable=False),
+    Column("contact_id", Text),
+    Column("first_name", Text),
+    Column("last_name", Text),
+    Column("company", Text),
+    Column("company_2", Text),
+    Column("phone", Text),
+    Column("city", Text),
+    Column("postal_code", Text),
+    Column("client_created_on", DAY),
+    Column("initial_transaction_date", DAY),
+    Column("show_id", Text),
+    Column("show_title", Text),
+    Column("performance_id", Text),
+    Column("performance_start", String(19)),
+    Column("performance_end_on", DAY),
+    Column("sales_channel", Text),
+    Column("report_category_1", Text),
+    Column("report_category_2", Text),
+    Column("report_category_3", Text),
+    Column("price_category", Text),
+    Column("price_internal_name", Text),
+    Column("price_group", Text),
+    Column("tickets", BigInteger, nullable=False),
+    Column("net_cents", BigInteger, nullable=False),
+    comment="The ledger's bookings; of the versions of one booking, the one with the greatest precedence is current.",
+)
+Index("bookings_by_email", bookings.c.account, bookings.c.email)
+Index("bookings_by_transaction", bookings.c.account, bookings.c.transaction_id, bookings.c.performance_key)
+Index("bookings_by_load", bookings.c.load_id)
+Index("bookings_by_contact", bookings.c.account, bookings.c.contact_id)
+
+cancellations = Table(
+    "cancellations",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("account", ACCOUNT, nullable=False),
+    Column("load_id", BigInteger, nullable=False),
+    Column("file_id", BigInteger, nullable=False),
+    Column("lines", Text, nullable=False),
+    Column("precedence", Integer, nullable=False),
+    Column("current", Boolean, nullable=False),
+    Column("transaction_id", Text, nullable=False),
+    Column("performance_key", Text, nullable=False),
+    Column("show_key", Text),
+    Column("cancelled_at", BigInteger, nullable=False),
+    Column("cancelled_on", DAY, nullable=False),
+    Column("email", EMAIL),
+    Column("show_title", Text),
+    Column("performance_start", String(19)),
+    Column("tickets", BigInteger, nullable=False),
+    comment="The ledger's cancellations, with the address that they carried.",
+)
+Index("cancellations_by_email", cancellations.c.account, cancellations.c.email)
+Index("cancellations_by_transaction", cancellations.c.account, cancellations.c.transaction_id)
+Index("cancellations_by_load", cancellations.c.load_id)
+
+rejects = Table(
+    "rejects",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("account", ACCOUNT, nullable=False),
+    Column("load_id", BigInteger, nullable=False),
+    Column("file_id", BigInteger, nullable=False),
+    Column("line", Integer, nullable=False),
+    Column("reason", String(20), nullable=False),
+    Column("text", Text, nullable=False),
+    comment="Lines that were set aside.",
+)
+Index("rejects_by_load", rejects.c.load_id)
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("account", ACCOUNT, primary_key=True),
+    Column("email", EMAIL, primary_key=True),
+    Column("resend", Boolean, nullable=False),
+    comment="Contacts whose desired and acknowledged state may differ; a receipt takes the mark away.",
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("account", ACCOUNT, primary_key=True),
+    Column("email", EMAIL, primary_key=True),
+    Column("values", JSON, nullable=False),
+    Column("consent_date", Date),
+    Column("consent_proof", Text, nullable=False),
+    Column("consent_kept", String(40), nullable=False),  # the platform's own better consent, e.g. express-consent
+    Column("known_at", BigInteger, nullable=False),
+    Column("sent_on", Date, nullable=False),
+    comment="Acknowledged: what the platform has accepted of a contact.",
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("account", ACCOUNT, primary_key=True),
+    Column("email", EMAIL, primary_key=True),
+    Column("group_key", String(400), primary_key=True),
+    Column("state", String(10), nullable=False),  # in, out, or gone (with the group that staff deleted)
+    Column("given_on", Date, nullable=False),  # the as-of day by which it was given
+    Column("settled", Boolean, nullable=False),  # its bookings were purged: no correction can take it back
+    comment="Acknowledged: who is in which group, or was taken out of it.",
+)
+Index("memberships_by_group", memberships.c.account, memberships.c.group_key)
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("account", ACCOUNT, primary_key=True),
+    Column("group_key", String(400), primary_key=True),
+    Column("platform_id", BigInteger, nullable=False),
+    Column("title", String(255), nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    comment="The platform's groups that Placier looks after.",
+)
+
+in_flight = Table(
+    "in_flight",
+    metadata,
+    Column("account", ACCOUNT, primary_key=True),
+    Column("email", EMAIL, primary_key=True),
+    Column("values", JSON, nullable=False),
+    Column("consent_date", Date),
+    Column("consent_proof", Text, nullable=False),
+    Column("known_at", BigInteger, nullable=False),
+    Column("group_keys", JSON, nullable=False),
+    Column("as_of", Date, nullable=False),
+    comment="What was about to be sent and is not acknowledged yet: read back before anything else.",
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("account", ACCOUNT, primary_key=True),
+    Column("email", EMAIL, primary_key=True),
+    Column("reason", String(20), nullable=False),  # unsubscribed or bounced
+    Column("since", Date),  # as the platform says
+    Column("seen_on", Date, nullable=False),
+    Column("contact_ids", JSON, nullable=False),  # of purged bookings, so that a changed address inherits it
+    comment="Addresses that are never written to again.",
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("account", ACCOUNT, nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("date", Date),
+    Column("as_of", Date, nullable=False),
+    Column("status", String(10), nullable=False),
+    Column("started_at", DateTime, nullable=False),
+    Column("finished_at", DateTime),
+    Column("message", Text, nullable=False),
+    Column("summary", JSON, nullable=False),
+    comment="Every run that was no dry run.",
+)
+Index("runs_by_account", runs.c.account, runs.c.started_at)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("run_id", String(40), primary_key=True),
+    Column("reason", String(20), primary_key=True),  # leaves, rejects or volume
+    Column("account", ACCOUNT, nullable=False),
+    Column("date", Date),
+    Column("as_of", Date, nullable=False),
+    Column("operations", Integer, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("state", String(12), nullable=False),  # open, approved, or superseded
+    comment="What a guard holds until somebody approves it.",
+)
+Index("holds_by_account", holds.c.account, holds.c.state)
+

@@ -1,0 +1,150 @@
+"""Holding the platform against the acknowledged state, contact by contact; and bringing it back to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from pipeline import outbound, policy
+from pipeline.contact import Acknowledged, KnownGroup, Membership
+from pipeline.fields import BY_KEY, PERSONAL, REGULAR
+from pipeline.nightly import Setting
+from pipeline.outbound import Outbound, Prepared
+from pipeline.plan import Change, Leave, Plan
+from pipeline.platforms import Member, Platform
+from pipeline.push import memberships, same, survey
+from pipeline.store.acknowledged import State
+from pipeline.store.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that is not on the platform as it was acknowledged: `what` is `member`, a field's key, or a group."""
+
+    email: str
+    what: str
+    ours: object
+    theirs: object
+    group_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What `verify` found: how many contacts were compared, what differs still, how many differences were repaired."""
+
+    contacts: int
+    differences: tuple[Difference, ...]
+    repaired: int = 0
+
+
+def verify(setting: Setting, as_of: date, *, repair: bool) -> Verdict:
+    """Compare; with `repair`, bring the platform back to the acknowledged state and compare again."""
+    platform = setting.open_platform("verify")
+    try:
+        with setting.database.lock(setting.account.name, setting.locks):
+            way_out = Outbound(setting.account, setting.database, platform, setting.progress)
+            way_out.refresh(setting.now().date())
+            members, seats, groups = _acknowledged(setting)
+            found = compare(members.values(), seats, groups, platform)
+            if not repair or not found:
+                return Verdict(len(members), tuple(found))
+            planned = mend(found, members, groups, setting, as_of)
+            before = survey(planned, platform, setting.account.file.policy.consent_months)
+            way_out.deliver(Prepared(planned, before))
+            left = compare(members.values(), seats, groups, platform)
+            return Verdict(len(members), tuple(left), len(found) - len(left))
+    finally:
+        platform.close()
+
+
+def _acknowledged(setting: Setting) -> tuple[dict[str, Acknowledged], dict[str, dict[str, Membership]], dict[str, KnownGroup]]:
+    """Everybody who was acknowledged and may still be written to."""
+    with setting.database.transaction() as connection:
+        state = State(connection, setting.account.name)
+        gone = state.suppressions()
+        members = {member.email: member for member in state.all_members() if member.email not in gone}
+        inherited = outbound.suppressed(Ledger(connection, setting.account.name), state, list(members), {})
+        members = {email: member for email, member in members.items() if email not in inherited}
+        return members, state.memberships(members), state.groups()
+
+
+def compare(
+    members: Iterable[Acknowledged],
+    seats: Mapping[str, Mapping[str, Membership]],
+    groups: Mapping[str, KnownGroup],
+    platform: Platform,
+) -> list[Difference]:
+    """What differs, by contact."""
+    known = list(members)
+    emails = [member.email for member in known]
+    there = platform.read(emails) if emails else {}
+    living = [group for group in groups.values() if not group.deleted]
+    inside = memberships(platform, emails, living)
+    found: list[Difference] = []
+    for member in known:
+        theirs = there.get(member.email)
+        if theirs is None:
+            found.append(Difference(member.email, "member", "on the platform", "not there"))
+            continue
+        found.extend(_fields(member, theirs))
+        for key, seat in sorted(seats.get(member.email, {}).items()):
+            if seat.state == "gone" or key not in groups or groups[key].deleted:
+                continue
+            ours, is_in = seat.state == "in", (member.email, key) in inside
+            if ours != is_in:
+                words = {True: "in", False: "out"}
+                found.append(Difference(member.email, f"group {groups[key].title}", words[ours], words[is_in], key))
+    return found
+
+
+def _fields(ours: Acknowledged, theirs: Member) -> list[Difference]:
+    return [
+        Difference(ours.email, key, ours.values.get(key), theirs.values.get(key))
+        for key in [*REGULAR, *BY_KEY]
+        if not same(ours.values.get(key), theirs.values.get(key)) and not (key in PERSONAL and key not in ours.values)
+    ]
+
+
+def mend(
+    found: Sequence[Difference], members: Mapping[str, Acknowledged], groups: Mapping[str, KnownGroup], setting: Setting, as_of: date
+) -> Plan:
+    """The plan that brings the platform back; a consent that has ended is not asserted again."""
+    months = setting.account.file.policy.consent_months
+    with setting.database.transaction() as connection:
+        seats = State(connection, setting.account.name).memberships(members)
+    by_email: dict[str, list[Difference]] = {}
+    for difference in found:
+        by_email.setdefault(difference.email, []).append(difference)
+    changes = []
+    for email, differences in by_email.items():
+        member = members[email]
+        if member.consent_date is None or policy.consent_ended(member.consent_date, months, as_of):
+            continue
+        lost = any(difference.what == "member" for difference in differences)
+        joins = [d.group_key for d in differences if d.group_key and d.ours == "in"]
+        if lost:
+            joins = [key for key, seat in seats.get(email, {}).items() if seat.state == "in" and not groups[key].deleted]
+        leaves = tuple(Leave(d.group_key, "cancelled") for d in differences if d.group_key and d.ours == "out")
+        fields = tuple(d.what for d in differences if not d.group_key)
+        changes.append(_change(member, (lost, fields), tuple(sorted(joins)), leaves))
+    # What was waiting for another reason still waits: a repair takes no mark away.
+    return Plan(as_of, tuple(changes), waiting=frozenset(change.email for change in changes))
+
+
+def _change(member: Acknowledged, differs: tuple[bool, tuple[str, ...]], joins: tuple[str, ...], leaves: tuple[Leave, ...]) -> Change:
+    lost, fields = differs
+    return Change(
+        email=member.email,
+        created=False,
+        upsert=lost or bool(fields) or bool(joins),
+        updated=True,
+        values=member.values,
+        cleared=frozenset(),
+        consent_date=member.consent_date,
+        consent_proof=member.consent_proof,
+        known_at=member.known_at,
+        joins=joins,
+        leaves=leaves,
+        reasons=("brought back to the acknowledged state",),
+    )
