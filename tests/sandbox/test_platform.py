@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from urllib.parse import quote
@@ -495,6 +497,21 @@ def test_a_batch_is_seen_by_whoever_reads_after_its_time_even_unpolled(api: Api)
     body = {"batchType": "addMembers", "relationType": "active-clients", "members": [{"email": "a@exemple.test"}]}
     assert api.post("/batches", json=body).status_code == 201
     assert api.emails("/members", status="all") == ["a@exemple.test"]
+
+
+def test_an_own_answer_that_does_not_fit_the_document_is_a_500(tmp_path: Path) -> None:
+    with (
+        PlatformServer(tmp_path / "p.db") as server,
+        Api(server.url, server.token) as api,
+        SandboxControl(server.url) as control,
+    ):
+        control.add_member("a@exemple.test")
+        with closing(sqlite3.connect(tmp_path / "p.db")) as file, file:
+            file.execute("""UPDATE members SET fields = '{"21": true}'""")
+        for path in ("/members/a@exemple.test", "/members?status=all"):
+            answer = api.get(path)
+            assert (answer.status_code, "customFields" in answer.json()["message"]) == (500, True)
+            assert "a@exemple.test" not in answer.text
 
 
 def test_what_a_sync_does_not_need_is_not_there(api: Api) -> None:
