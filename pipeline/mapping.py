@@ -182,7 +182,9 @@ class Mapping(Section):
         if bool(self.columns.tickets) == self.one_ticket_per_line:
             problems.append("columns.tickets: accepted: the count's column, or one_ticket_per_line = true, not both")
         if bool(self.columns.net_amount) == bool(self.columns.unit_price):
-            problems.append("columns.net_amount: accepted: net_amount (the line's total) or unit_price (one ticket's), not both")
+            problems.append(
+                "columns.net_amount: accepted: net_amount (the line's total) or unit_price (one ticket's), not both"
+            )
         for time, day in (
             ("transaction_time", "transaction_at"),
             ("performance_start_time", "performance_start"),
@@ -216,14 +218,18 @@ def load(path: Path) -> Mapping:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})", "give the name of a mapping that exists") from error
+        raise UsageError(
+            f"{path}: cannot be read ({error.strerror})", "give the name of a mapping that exists"
+        ) from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path}: {error}", "mend the file; docs/mappings.md tells every key") from error
     try:
         return Mapping.model_validate(content)
     except ValidationError as error:
         problems = "\n  ".join(f"{path}: {line}" for line in _describe(error))
-        raise UsageError(f"the mapping is not right:\n  {problems}", "mend the file; docs/mappings.md tells every key") from error
+        raise UsageError(
+            f"the mapping is not right:\n  {problems}", "mend the file; docs/mappings.md tells every key"
+        ) from error
 
 
 def find(name: str, config_dir: Path | None) -> Path:
@@ -277,5 +283,10 @@ _PLAIN = {
 
 
 def _keys_beside(location: list[str]) -> list[str]:
-    tables: dict[str, type[Section]] = {"": Mapping, "columns": Columns, "operation": Operations, "operation.roles": Roles}
+    tables: dict[str, type[Section]] = {
+        "": Mapping,
+        "columns": Columns,
+        "operation": Operations,
+        "operation.roles": Roles,
+    }
     return sorted(tables[".".join(location[:-1])].model_fields)

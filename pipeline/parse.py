@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -23,6 +23,8 @@ from email_validator import validate_email
 
 Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+Texts = pa.StringArray
+NO_TEXT = pa.scalar(None, pa.string())
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -43,7 +45,7 @@ class Numbers:
 class Emails:
     """A column of addresses: lower-cased texts (null where blank or malformed), which rows had one, which are right."""
 
-    values: pa.Array
+    values: Texts
     filled: Flags
     valid: Flags
 
@@ -68,39 +70,50 @@ class Moments:
         return self.local // DAY
 
 
-def texts(column: pa.Array, *, apostrophe: bool = False) -> pa.Array:
+def texts(column: Texts, *, apostrophe: bool = False) -> Texts:
     """Trimmed, composed (NFC) texts, empty ones null; with `apostrophe`, a spreadsheet's leading one is taken off."""
-    encoded = column.dictionary_encode()
-    return _trimmed(encoded.dictionary, apostrophe=apostrophe).take(encoded.indices)
+    written, places = encoded(column)
+    return _taken(_trimmed(written, apostrophe=apostrophe), places, ~_flags(column.is_valid()))
 
 
-def _trimmed(column: pa.Array, *, apostrophe: bool = False) -> pa.Array:
+def _trimmed(column: Texts, *, apostrophe: bool = False) -> Texts:
     column = pc.utf8_trim_whitespace(column)
     if apostrophe:
         column = pc.utf8_trim_whitespace(pc.replace_substring_regex(column, r"\A['’]", ""))
-    if not pc.all(pc.string_is_ascii(column), min_count=0).as_py():
-        column = pc.utf8_normalize(column, form="NFC")
-    return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+    if not _flags(pc.string_is_ascii(column)).all():
+        column = cast(Texts, pc.call_function("utf8_normalize", [column], pc.Utf8NormalizeOptions("NFC")))
+    return cast(Texts, pc.if_else(pc.not_equal(column, pa.scalar("")), column, NO_TEXT))
 
 
-def _distinct(column: pa.Array) -> tuple[pa.Array, Integers, Flags]:
-    """The distinct texts, trimmed, each row's place among them, and which rows are not blank."""
+def encoded(column: Texts) -> tuple[Texts, Integers]:
+    """The distinct values, and each row's place among them (0 where null)."""
     encoded = column.dictionary_encode()
-    distinct = _trimmed(encoded.dictionary)
-    places = _integers(encoded.indices)
-    filled = _flags(encoded.indices.is_valid())
+    return cast(Texts, encoded.dictionary), _integers(cast(pa.Int32Array, encoded.indices))
+
+
+def _distinct(column: Texts) -> tuple[Texts, Integers, Flags]:
+    """The distinct texts, trimmed, each row's place among them, and which rows are not blank."""
+    written, places = encoded(column)
+    distinct = _trimmed(written)
+    filled = _flags(column.is_valid())
     if len(distinct):
-        filled &= _flags(distinct.is_valid())[places]
-    return pc.fill_null(distinct, ""), places, filled
+        filled = filled & _flags(distinct.is_valid())[places]
+    return cast(Texts, distinct.fill_null("")), places, filled
 
 
-def _flags(values: pa.Array) -> Flags:
-    flags: Flags = np.asarray(pc.fill_null(values, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
-    return flags
+def _taken(distinct: Texts, places: Integers, blank: Flags) -> Texts:
+    """The distinct texts laid out row by row, null where `blank`."""
+    if not len(distinct):
+        return pa.nulls(len(places), pa.string())
+    return distinct.take(pa.array(places, pa.int64(), mask=blank))
 
 
-def _integers(values: pa.Array) -> Integers:
-    return np.asarray(pc.fill_null(values, 0).to_numpy(zero_copy_only=False), dtype=np.int64)
+def _flags(values: pa.BooleanArray) -> Flags:
+    return np.array(values.fill_null(False), dtype=np.bool_)
+
+
+def _integers(values: pa.Int64Array | pa.Int32Array) -> Integers:
+    return np.array(values.fill_null(0), dtype=np.int64)
 
 
 def _spread(values: Integers, valid: Flags, places: Integers, filled: Flags) -> tuple[Integers, Flags]:
@@ -117,25 +130,21 @@ _LABEL = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 _ORDINARY_EMAIL = rf"\A{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[a-z]{{2,}}\z"
 _SPECIAL_DOMAIN = r"\.(?:arpa|invalid|local|localhost|onion)\z"
 _ORDINARY_LENGTH = 64
+_LONGEST_EMAIL = 254
 
 
-def emails(column: pa.Array) -> Emails:
+def emails(column: Texts) -> Emails:
     """Addresses, trimmed and lower-cased; ordinary ASCII ones by a pattern, the others by email-validator's rules."""
     distinct, places, filled = _distinct(column)
     lowered = pc.ascii_lower(distinct)
-    plain = pc.and_(
-        pc.and_(
-            pc.match_substring_regex(lowered, _ORDINARY_EMAIL),
-            pc.less_equal(pc.binary_length(lowered), _ORDINARY_LENGTH),
-        ),
-        pc.invert(pc.match_substring_regex(lowered, _SPECIAL_DOMAIN)),
-    )
-    known = pc.if_else(plain, lowered, pa.scalar(None, pa.string()))
-    odd = np.flatnonzero(~_flags(plain))
-    if len(odd):
-        mended = [_odd_email(text) for text in distinct.take(pa.array(odd)).to_pylist()]
-        known = pc.replace_with_mask(known, pc.invert(plain), pa.array(mended, pa.string()))
-    values = known.take(pa.array(places, mask=~filled)) if len(known) else pa.nulls(len(places), pa.string())
+    plain = _flags(pc.match_substring_regex(lowered, _ORDINARY_EMAIL))
+    plain &= ~_flags(pc.match_substring_regex(lowered, _SPECIAL_DOMAIN))
+    plain &= np.array(pc.binary_length(lowered)) <= _ORDINARY_LENGTH
+    known = pc.if_else(pa.array(plain), lowered, NO_TEXT)
+    if not plain.all():
+        mended = [_odd_email(str(distinct[place])) for place in np.flatnonzero(~plain).tolist()]
+        known = pc.replace_with_mask(known, pa.array(~plain), pa.array(mended, pa.string()))
+    values = _taken(known, places, ~filled)
     return Emails(values, filled, _flags(values.is_valid()))
 
 
@@ -146,6 +155,8 @@ def _odd_email(text: str) -> str | None:
 
 def is_email(address: str) -> bool:
     """Whether email-validator takes the address, without asking the network; `*.test` passes."""
+    if len(address) > _LONGEST_EMAIL:
+        return False
     try:
         validate_email(address, check_deliverability=False, test_environment=True)
     except ValueError:
@@ -170,7 +181,7 @@ _ORDINARY_AMOUNT = {
 _ORDINARY_COUNT = r"\A[0-9]{1,9}(?:[.,]0{1,2})?\z"
 
 
-def amounts(column: pa.Array, mark: Literal["auto", "comma", "point"]) -> Numbers:
+def amounts(column: Texts, mark: Literal["auto", "comma", "point"]) -> Numbers:
     """Amounts in cents: `160,00`, `160.00`, `1 234,50`, `1.234,50`, `160 $`; at most 10 digits before the mark.
 
     `mark` says what separates the cents.  With `auto` either may, and a lone `1,234` or `1.234` is unreadable: it is
@@ -178,12 +189,12 @@ def amounts(column: pa.Array, mark: Literal["auto", "comma", "point"]) -> Number
     """
     distinct, places, filled = _distinct(column)
     plain = pc.match_substring_regex(distinct, _ORDINARY_AMOUNT[mark])
-    exact = pc.replace_substring(pc.if_else(plain, distinct, pa.scalar(None, pa.string())), ",", ".")
+    exact = pc.replace_substring(pc.if_else(plain, distinct, NO_TEXT), ",", ".")
     decimals = pc.cast(exact, pa.decimal128(14, 2))
-    values = _integers(pc.cast(pc.multiply(decimals, pa.scalar(100, pa.decimal128(3, 0))), pa.int64())).copy()
-    valid = _flags(plain).copy()
+    values = _integers(pc.cast(pc.multiply(decimals, pa.scalar(100, pa.decimal128(3, 0))), pa.int64()))
+    valid = _flags(plain)
     for place in np.flatnonzero(~valid):
-        cents = _odd_amount(distinct[int(place)].as_py(), mark)
+        cents = _odd_amount(str(distinct[int(place)]), mark)
         if cents is not None:
             values[place], valid[place] = cents, True
     return Numbers(*_spread(values, valid, places, filled))
@@ -204,11 +215,11 @@ def _odd_amount(text: str, mark: str) -> int | None:
     return None
 
 
-def counts(column: pa.Array) -> Numbers:
+def counts(column: Texts) -> Numbers:
     """Numbers of tickets: whole and not negative, `2`, `2,0` and `2.00`; zero is a value."""
     distinct, places, filled = _distinct(column)
     plain = pc.match_substring_regex(distinct, _ORDINARY_COUNT)
-    whole = pc.replace_substring_regex(pc.if_else(plain, distinct, pa.scalar(None, pa.string())), r"[.,]0+\z", "")
+    whole = pc.replace_substring_regex(pc.if_else(plain, distinct, NO_TEXT), r"[.,]0+\z", "")
     return Numbers(*_spread(_integers(pc.cast(whole, pa.int64())), _flags(plain), places, filled))
 
 
@@ -241,7 +252,7 @@ _PADDING = (  # one digit to two, for the day and the month where a format lets 
 )
 
 
-def moments(column: pa.Array, formats: Sequence[str], zone: ZoneInfo) -> Moments:
+def moments(column: Texts, formats: Sequence[str], zone: ZoneInfo) -> Moments:
     """Instants written in one of `formats`, with or without a time; without an offset they are local times of `zone`.
 
     An hour that happens twice is its first occurrence; one that is skipped is an hour later.
@@ -254,7 +265,7 @@ def moments(column: pa.Array, formats: Sequence[str], zone: ZoneInfo) -> Moments
     utc = _cast(iso, offset, pa.timestamp("us", tz="UTC"))
     valid = local | offset
     for place in np.flatnonzero(~valid & _flags(iso.is_valid())):
-        found = _odd_date(iso[int(place)].as_py())
+        found = _odd_date(str(iso[int(place)]))
         if found is not None:
             value, has_offset = found
             (utc if has_offset else wall)[place] = value
@@ -267,16 +278,17 @@ def moments(column: pa.Array, formats: Sequence[str], zone: ZoneInfo) -> Moments
     return Moments(utc_rows, _spread(wall, valid, places, filled)[0], filled, valid_rows)
 
 
-def joined(day: pa.Array, time: pa.Array) -> pa.Array:
+def joined(day: Texts, time: Texts) -> Texts:
     """A column of dates and one of times as one column; `19h30` is a time too, a blank time is midnight."""
     day, time = texts(day), texts(time)
     time = pc.replace_substring_regex(time, r"\A([0-9]{1,2}) ?[hH] ?([0-9]{2})\z", r"\1:\2")
     time = pc.replace_substring_regex(time, r"\A([0-9]{1,2}) ?[hH]\z", r"\1:00")
     time = pc.replace_substring_regex(time, r"\A([0-9]):", r"0\1:")
-    return pc.if_else(time.is_valid(), pc.binary_join_element_wise(day, time, " "), day)
+    blanks = pa.repeat(" ", len(day))
+    return cast(Texts, pc.if_else(time.is_valid(), pc.binary_join_element_wise(day, time, blanks), day))
 
 
-def _as_iso(distinct: pa.Array, formats: Sequence[str]) -> pa.Array:
+def _as_iso(distinct: Texts, formats: Sequence[str]) -> Texts:
     """The values that are written in one of `formats`, as ISO dates; null for the others."""
     iso = pa.nulls(len(distinct), pa.string())
     for name in formats:
@@ -289,9 +301,9 @@ def _as_iso(distinct: pa.Array, formats: Sequence[str]) -> pa.Array:
     return iso
 
 
-def _cast(iso: pa.Array, chosen: Flags, kind: pa.DataType) -> Integers:
-    values = pc.if_else(pa.array(chosen), iso, pa.scalar(None, pa.string()))
-    return _integers(pc.cast(pc.cast(values, kind), pa.int64())).copy()
+def _cast(iso: Texts, chosen: Flags, kind: pa.DataType) -> Integers:
+    values = pc.if_else(pa.array(chosen), iso, NO_TEXT)
+    return _integers(cast(pa.Int64Array, values.cast(kind).cast(pa.int64())))
 
 
 def _odd_date(text: str) -> tuple[int, bool] | None:
@@ -321,7 +333,7 @@ OffsetOf = Callable[[int], int]
 def _offsets(values: Integers, offset_of: OffsetOf) -> Integers:
     """The zone's offset at each value: asked once a day, and once a value on the days on which it changes."""
     encoded = pa.array(values // DAY).dictionary_encode()
-    days, places = encoded.dictionary.to_pylist(), _integers(encoded.indices)
+    days, places = np.array(encoded.dictionary).tolist(), _integers(cast(pa.Int32Array, encoded.indices))
     at_start = np.array([offset_of(day * DAY) for day in days], dtype=np.int64)
     at_end = np.array([offset_of(day * DAY + DAY - 1) for day in days], dtype=np.int64)
     offsets = at_start[places] if len(days) else np.zeros(0, dtype=np.int64)

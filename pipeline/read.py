@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
+from collections.abc import Callable
 from collections.abc import Mapping as Sidecars
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import get_args
+from typing import BinaryIO, Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -23,36 +23,20 @@ import pyarrow.compute as pc
 import pyarrow.csv as pv
 
 from pipeline import parse, records
+from pipeline.layout import Layout, find_layout
 from pipeline.mapping import Mapping, TextField, normalise
-from pipeline.parse import Flags, Moments
+from pipeline.parse import Flags, Moments, Texts
 from pipeline.records import Content, Records, refuse
 from pipeline.schema import INSTANT, LINES, REJECT_REASONS, Reading, Reject
+
+SetAside = Callable[[pv.InvalidRow], Literal["skip", "error"]]
 
 _BLOCK = 16 * 2**20
 _EPOCH = date(1970, 1, 1)
 _TEXTS: tuple[str, ...] = get_args(TextField)
 _OPERATIONS = ("purchase", "cancellation", "ignore")
-_NAMES_SHOWN = 40
 _SIDE_FILES = {".sha256": "sha256", ".md5": "md5", ".count": "count", ".lignes": "count"}
 _BAD_COLUMNS = REJECT_REASONS.index("bad_columns")
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Which column of a file holds what: `places` by field, the operation's own, and the file's fixed operation."""
-
-    delimiter: str
-    names: tuple[str, ...]
-    places: dict[str, int]
-    operation: int | None
-    fixed: str | None
-
-    @property
-    def ignored(self) -> tuple[str, ...]:
-        """The header's names that nothing is read from, as written."""
-        used = {*self.places.values(), self.operation}
-        unused = (name.strip() for place, name in enumerate(self.names) if place not in used)
-        return tuple(dict.fromkeys(name for name in unused if name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +46,11 @@ class Rows:
     places: npt.NDArray[np.int64]
     table: pa.Table
 
-    def text(self, field: str) -> pa.Array:
+    def text(self, field: str) -> Texts:
         """A column as it was written; all null when the file does not have it."""
         if field not in self.table.column_names:
             return pa.nulls(len(self.places), pa.string())
-        column = self.table.column(field).combine_chunks()
-        return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        return cast(Texts, self.table.column(field).combine_chunks())
 
 
 def read(
@@ -79,7 +62,7 @@ def read(
     lines but none of `business_date` (not asked of a mapping for snapshots).
     """
     content = records.open_file(path)
-    layout = _find_layout(content, mapping, role)
+    layout = find_layout(content, mapping, role)
     found = records.split(content, layout.delimiter)
     rows, ragged = _rows(content, layout, found)
     lines, reasons = _judge(rows, mapping, zone, as_of, layout)
@@ -144,63 +127,6 @@ def _verify_digest(path: Path, name: str, text: str) -> None:
     refuse(path.name, f"the file is truncated or altered: its {kind} is not the one that {name} declares")
 
 
-# The header
-
-
-def _find_layout(content: Content, mapping: Mapping, role: str) -> Layout:
-    """The delimiter under which most of the required columns are found, and what each column holds."""
-    line = content.data[content.start : content.start + 65536].splitlines()[0]
-    candidates = []
-    for order, delimiter in enumerate(records.DELIMITERS):
-        layout, missing = _layout(delimiter, records.header(content, delimiter), mapping, role)
-        candidates.append((len(missing), -line.count(delimiter.encode()), order, layout, missing))
-    _, _, _, layout, missing = min(candidates, key=lambda candidate: candidate[:3])
-    if missing:
-        _refuse_header(content.name, layout, missing)
-    return layout
-
-
-def _layout(delimiter: str, names: list[str], mapping: Mapping, role: str) -> tuple[Layout, list[str]]:
-    """The layout of a header, and what is missing from it in the words of the mapping."""
-    seen: Counter[str] = Counter()
-    places: dict[str, int] = {}
-    for place, written in enumerate(names):
-        name = normalise(written)
-        seen[name] += 1
-        places.setdefault(name if seen[name] == 1 else f"{name}#{seen[name]}", place)
-
-    def first(options: tuple[str, ...]) -> int | None:
-        return next((places[option] for option in options if option in places), None)
-
-    found = {field: first(mapping.columns.of(field)) for field in type(mapping.columns).model_fields}
-    missing = [
-        " or ".join(getattr(mapping.columns, field)) for field in mapping.required_fields if found[field] is None
-    ]
-    operation = first(tuple(normalise(name) for name in mapping.operation.column))
-    fixed = mapping.operation.of_role(role) if operation is None else None
-    if operation is None and fixed is None:
-        missing.append(
-            " or ".join(mapping.operation.column) or "(the operation, which the mapping fixes for other roles only)"
-        )
-    known = {field: place for field, place in found.items() if place is not None}
-    return Layout(delimiter, tuple(names), known, operation, fixed), missing
-
-
-def _refuse_header(name: str, layout: Layout, missing: list[str]) -> None:
-    """Say what is missing; the header is quoted only if it is one (a file without a header starts with a buyer)."""
-    columns = "column is" if len(missing) == 1 else "columns are"
-    if layout.places:
-        names = [re.sub(r".*@.*", "***", " ".join(written.split())[:60]) for written in layout.names]
-        has = f"the header has {', '.join(names[:_NAMES_SHOWN])}{', ...' if len(names) > _NAMES_SHOWN else ''}"
-    else:
-        has = f"none of its {len(layout.names)} columns is known; the first line must be a header"
-    refuse(
-        name,
-        f"required {columns} missing: {', '.join(missing)}; {has}",
-        "correct the export, or write a mapping for it (docs/mappings.md), then `placier check FILE --mapping NAME`",
-    )
-
-
 # The rows
 
 
@@ -208,8 +134,8 @@ def _rows(content: Content, layout: Layout, found: Records) -> tuple[Rows, list[
     """All rows as columns of texts, and the places of the records with too many or too few values."""
     ragged: dict[int, int] = {}
 
-    def set_aside(row: pv.InvalidRow) -> str:
-        ragged[int(row.number)] = int(row.actual_columns)
+    def set_aside(row: pv.InvalidRow) -> Literal["skip", "error"]:
+        ragged[row.number or 0] = row.actual_columns
         return "skip"
 
     table = _table(content, layout, found, set_aside)
@@ -233,7 +159,7 @@ def _rows(content: Content, layout: Layout, found: Records) -> tuple[Rows, list[
     return Rows(places, table), kept
 
 
-def _table(content: Content, layout: Layout, found: Records, set_aside: object) -> pa.Table:
+def _table(content: Content, layout: Layout, found: Records, set_aside: SetAside) -> pa.Table:
     """The columns that the mapping knows, as texts, named by field."""
     wanted = dict(layout.places)
     if layout.operation is not None:
@@ -245,7 +171,7 @@ def _table(content: Content, layout: Layout, found: Records, set_aside: object) 
     longest = int((found.ends - found.starts).max())
     try:
         table = pv.read_csv(
-            pa.BufferReader(pa.py_buffer(content.data).slice(found.body)),
+            cast(BinaryIO, pa.BufferReader(pa.py_buffer(content.data).slice(found.body))),
             read_options=pv.ReadOptions(
                 use_threads=False, column_names=names, block_size=min(max(_BLOCK, 2 * longest + 16), records.MAX_BYTES)
             ),
@@ -261,7 +187,7 @@ def _table(content: Content, layout: Layout, found: Records, set_aside: object) 
         )
     except pa.ArrowException as error:
         refuse(content.name, f"the rows cannot be told apart ({type(error).__name__})")
-    return pa.table({field: table.column(names[place]) for field, place in wanted.items()})
+    return pa.Table.from_arrays([table.column(names[place]) for place in wanted.values()], names=list(wanted))
 
 
 # The values
@@ -288,7 +214,7 @@ def _judge(
         "bad_amount": ~cents.valid & ~cancelled,
         "bad_count": ~tickets.valid,
         "bad_operation": operations < 0,
-        "no_transaction": np.asarray(transaction_ids.is_null().to_numpy(zero_copy_only=False), dtype=np.bool_),
+        "no_transaction": np.array(transaction_ids.is_null(), dtype=np.bool_),
         "future_date": times.transaction.valid & (times.transaction.days > (as_of - _EPOCH).days),
     }
     reasons = np.full(len(rows.places), _ACCEPTED, dtype=np.int8)
@@ -296,10 +222,10 @@ def _judge(
         reasons[bad[reason]] = REJECT_REASONS.index(reason)
     reasons[operations == _OPERATIONS.index("ignore")] = _IGNORED
     texts = {field: parse.texts(rows.text(field), apostrophe=field in mapping.strip_apostrophe) for field in _TEXTS}
-    known = pa.array(list(_OPERATIONS), pa.string())
+    known = pa.array(_OPERATIONS, pa.string())
     return pa.table(
         {
-            "operation": known.take(pa.array(np.maximum(operations, 0))),
+            "operation": known.take(pa.array(np.maximum(operations, 0), pa.int8())),
             "transaction_id": transaction_ids,
             "email": emails.values,
             **times.columns(),
@@ -314,11 +240,11 @@ def _operations(rows: Rows, mapping: Mapping, layout: Layout) -> npt.NDArray[np.
     """Per row the place of its operation in `_OPERATIONS`; -1 for a word that the mapping does not know."""
     if layout.fixed is not None:
         return np.full(len(rows.places), _OPERATIONS.index(layout.fixed), dtype=np.int8)
-    words = rows.text("operation").dictionary_encode()
+    words, places = parse.encoded(rows.text("operation"))
     vocabulary = mapping.operation.vocabulary()
-    meant = [vocabulary.get(normalise(word)) for word in words.dictionary.to_pylist()]
+    meant = [vocabulary.get(normalise(word or "")) for word in words.to_pylist()]
     codes = np.array([_OPERATIONS.index(kind) if kind else -1 for kind in meant], dtype=np.int8)
-    return codes[words.indices.to_numpy(zero_copy_only=False)]
+    return codes[places]
 
 
 def _tickets(rows: Rows, mapping: Mapping) -> parse.Numbers:
@@ -367,7 +293,7 @@ class _Times:
         """Rows with a date, even an optional one, that is filled and is none."""
         return self.start.bad | self.end.bad | self.initial.bad | self.created.bad
 
-    def columns(self) -> dict[str, pa.Array]:
+    def columns(self) -> dict[str, Texts | pa.Date32Array | pa.TimestampArray]:
         """The date columns of `LINES`."""
         ended = np.where(self.end.valid, self.end.days, self.start.days)
         start = pc.cast(pc.cast(pa.array(self.start.local // parse.SECOND), pa.timestamp("s")), pa.string())
@@ -381,8 +307,8 @@ class _Times:
         }
 
 
-def _days(days: npt.NDArray[np.int64], valid: Flags) -> pa.Array:
-    return pc.cast(pa.array(days.astype(np.int32), mask=~valid), pa.date32())
+def _days(days: npt.NDArray[np.int64], valid: Flags) -> pa.Date32Array:
+    return cast(pa.Date32Array, pa.array(days.astype(np.int32), mask=~valid).cast(pa.date32()))
 
 
 def _check_date(name: str, lines: pa.Table, business_date: date) -> None:

@@ -93,7 +93,11 @@ def raw_bytes(path: Path) -> bytes:
             if packed:
                 return _unpack(path.name, file, size)
             if size > MAX_BYTES:
-                refuse(path.name, f"the file is larger than {MAX_BYTES} bytes", "ask the box office for it in several files")
+                refuse(
+                    path.name,
+                    f"the file is larger than {MAX_BYTES} bytes",
+                    "ask the box office for it in several files",
+                )
             return file.read()
     except OSError as error:
         raise UntrustedFile(f"{path.name}: the file cannot be read ({error.strerror or error})", RESEND) from error
@@ -121,7 +125,9 @@ def _decode(name: str, data: bytes) -> tuple[bytes, str]:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         refuse(name, "the file cannot be decoded: it is UTF-16; accepted: UTF-8 or Windows-1252")
     if (nul := data.find(b"\0")) >= 0:
-        refuse(name, f"the file cannot be decoded: NUL byte in line {_line_at(data, nul)}; accepted: UTF-8 or Windows-1252")
+        refuse(
+            name, f"the file cannot be decoded: NUL byte in line {_line_at(data, nul)}; accepted: UTF-8 or Windows-1252"
+        )
     marked = data.startswith(b"\xef\xbb\xbf")
     data = data[3:] if marked else data
     try:
@@ -166,7 +172,9 @@ def split(content: Content, delimiter: str) -> Records:
     outside = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0] if len(quotes) else line_ends
     starts = np.concatenate([np.zeros(1, dtype=np.int64), outside + 1])
     ends = np.concatenate([outside, np.full(1, len(view), dtype=np.int64)])
-    ends = np.where((ends > starts) & (view[ends - 1] == _CR) & (view[np.minimum(ends, len(view) - 1)] == _LF), ends - 1, ends)
+    ends = np.where(
+        (ends > starts) & (view[ends - 1] == _CR) & (view[np.minimum(ends, len(view) - 1)] == _LF), ends - 1, ends
+    )
     filled = ends > starts
     starts, ends = starts[filled], ends[filled]
     lines = first_line + np.searchsorted(line_ends, starts)

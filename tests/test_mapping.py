@@ -165,7 +165,9 @@ def test_a_file_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
 
 def test_the_fingerprint_follows_the_content_and_not_the_spelling(tmp_path: Path) -> None:
     first = mapping.load(written(tmp_path, SMALLEST)).fingerprint
-    same = mapping.load(written(tmp_path, "# une note\nsnapshot = false\n" + SMALLEST.replace('"id"', '["id"]'))).fingerprint
+    same = mapping.load(
+        written(tmp_path, "# une note\nsnapshot = false\n" + SMALLEST.replace('"id"', '["id"]'))
+    ).fingerprint
     other = mapping.load(written(tmp_path, SMALLEST.replace('"id"', '"no"'))).fingerprint
     assert first == same
     assert first != other
@@ -173,7 +175,12 @@ def test_the_fingerprint_follows_the_content_and_not_the_spelling(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("left", "right"),
-    [("Prénom", "prenom"), ("  NB  Billets ", "nb billets"), ("\ufeffÉVÉNEMENT", "evenement"), ("Date\u00a0de vente", "date de vente")],
+    [
+        ("Prénom", "prenom"),
+        ("  NB  Billets ", "nb billets"),
+        ("\ufeffÉVÉNEMENT", "evenement"),
+        ("Date\u00a0de vente", "date de vente"),
+    ],
 )
 def test_names_are_compared_without_case_accents_and_surrounding_blanks(left: str, right: str) -> None:
     assert mapping.normalise(left) == mapping.normalise(right)

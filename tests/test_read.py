@@ -9,6 +9,7 @@ import io
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -24,10 +25,6 @@ from pipeline.schema import LINES, REJECT_REASONS, Reading
 ZONE = ZoneInfo("America/Toronto")
 AS_OF = date(2026, 3, 15)
 TUXEDO = mapping.load(mapping.find("tuxedo", None))
-COLUMNS = (
-    "type_operation id_reservation date_transaction id_client courriel prenom titre_spectacle id_spectacle date_evenement"
-    " date_fin_evenement date_creation_client nb_billets montant_net"
-).split(" ")
 PURCHASE = {
     "type_operation": "ACHAT",
     "id_reservation": "R-1",
@@ -43,6 +40,7 @@ PURCHASE = {
     "nb_billets": "2",
     "montant_net": "100,00",
 }
+COLUMNS = list(PURCHASE)
 CANCELLATION = PURCHASE | {"type_operation": "ANNULATION"}
 
 
@@ -55,13 +53,17 @@ GOOD = row()
 UNCLOSED = row(titre_spectacle='"La Cig')
 
 
-def read_bytes(folder: Path, data: bytes, *, by: Mapping = TUXEDO, role: str = "", business_date: date | None = None) -> Reading:
+def read_bytes(
+    folder: Path, data: bytes, *, by: Mapping = TUXEDO, role: str = "", business_date: date | None = None
+) -> Reading:
     path = folder / "jour.csv"
     path.write_bytes(data)
     return read(path, by, ZONE, AS_OF, role=role, business_date=business_date)
 
 
-def read_lines(folder: Path, *lines: str, by: Mapping = TUXEDO, role: str = "", business_date: date | None = None) -> Reading:
+def read_lines(
+    folder: Path, *lines: str, by: Mapping = TUXEDO, role: str = "", business_date: date | None = None
+) -> Reading:
     return read_bytes(folder, ("\n".join(lines) + "\n").encode(), by=by, role=role, business_date=business_date)
 
 
@@ -103,7 +105,9 @@ def reasons(reading: Reading) -> list[tuple[int, str]]:
         (row(CANCELLATION, date_transaction="2026-03-16 00:00"), "future_date"),
     ],
 )
-def test_a_bad_line_is_set_aside_with_line_reason_and_raw_text_and_the_others_go_on(line: str, reason: str, tmp_path: Path) -> None:
+def test_a_bad_line_is_set_aside_with_line_reason_and_raw_text_and_the_others_go_on(
+    line: str, reason: str, tmp_path: Path
+) -> None:
     reading = read_lines(tmp_path, HEADER, GOOD, line, GOOD)
     assert [(reject.line, reject.reason, reject.text) for reject in reading.rejects] == [(3, reason, line)]
     assert reading.lines["line"].to_pylist() == [2, 4]
@@ -151,7 +155,9 @@ def test_a_line_with_several_faults_has_the_first_reason_of_the_list(tmp_path: P
 
 
 def test_a_cancellation_keeps_no_malformed_address_and_no_amount(tmp_path: Path) -> None:
-    line = read_lines(tmp_path, HEADER, row(CANCELLATION, courriel="x@@y", montant_net="80,00", date_evenement="")).lines.to_pylist()[0]
+    line = read_lines(
+        tmp_path, HEADER, row(CANCELLATION, courriel="x@@y", montant_net="80,00", date_evenement="")
+    ).lines.to_pylist()[0]
     assert (line["operation"], line["email"], line["net_cents"], line["tickets"]) == ("cancellation", None, 0, 2)
     assert (line["performance_start"], line["performance_end_on"]) == (None, None)
 
@@ -231,7 +237,10 @@ def test_line_numbers_hold_across_the_blocks_that_a_large_file_is_read_in(tmp_pa
         (f"{HEADER}\n{GOOD}\n".encode("utf-16-le"), "cannot be decoded: NUL byte in line 1"),
         (f"{HEADER}\n{GOOD}\0\n".encode(), "cannot be decoded: NUL byte in line 2"),
         (f"{HEADER}\n{GOOD}\n".encode("cp1252") + b"\x81\n", "cannot be decoded: byte 0x81 in line 3"),
-        (f"{HEADER}\n{GOOD}\n".encode("cp1252").replace(b"Cigale", b"Ciga\x9de"), "cannot be decoded: byte 0x9D in line 2"),
+        (
+            f"{HEADER}\n{GOOD}\n".encode("cp1252").replace(b"Cigale", b"Ciga\x9de"),
+            "cannot be decoded: byte 0x9D in line 2",
+        ),
         (b"\xef\xbb\xbf" + f"{HEADER}\n{GOOD}\n".encode("cp1252"), "cannot be decoded: UTF-8, but line 2"),
         (f"{HEADER}\n{GOOD}\n".encode() + f"{GOOD}\n".encode("cp1252"), "cannot be decoded: UTF-8, but line 3"),
         (gzip.compress(f"{HEADER}\n{GOOD}\n".encode())[:-12], "compressed file is truncated"),
@@ -253,7 +262,18 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "absent.csv", TUXEDO, ZONE, AS_OF)
 
 
-@pytest.mark.parametrize("absent", ["id_reservation", "date_transaction", "courriel", "titre_spectacle", "date_evenement", "nb_billets", "montant_net"])
+@pytest.mark.parametrize(
+    "absent",
+    [
+        "id_reservation",
+        "date_transaction",
+        "courriel",
+        "titre_spectacle",
+        "date_evenement",
+        "nb_billets",
+        "montant_net",
+    ],
+)
 def test_a_missing_required_column_refuses_the_file_and_is_named(absent: str, tmp_path: Path) -> None:
     with pytest.raises(UntrustedFile, match=f"required column is missing: {absent}; the header has type_operation, "):
         read_lines(tmp_path, HEADER.replace(absent, "autre"), GOOD)
@@ -282,13 +302,18 @@ def test_the_operation_column_is_required_where_the_role_does_not_fix_it(role: s
 def test_the_role_fixes_the_operation_of_a_file_without_the_column(role: str, operation: str, tmp_path: Path) -> None:
     without = HEADER.replace("type_operation", "autre")
     assert read_lines(tmp_path, without, GOOD, role=role).lines["operation"].to_pylist() == [operation]
-    assert read_lines(tmp_path, HEADER, GOOD, row(CANCELLATION), role=role).lines["operation"].to_pylist() == ["purchase", "cancellation"]
+    assert read_lines(tmp_path, HEADER, GOOD, row(CANCELLATION), role=role).lines["operation"].to_pylist() == [
+        "purchase",
+        "cancellation",
+    ]
 
 
 def test_a_file_with_none_of_its_business_date_is_refused(tmp_path: Path) -> None:
     day = date(2026, 3, 14)
     other = row(date_transaction="2026-03-13 10:00")
-    with pytest.raises(UntrustedFile, match="wrong date: none of its lines is of 2026-03-14, they are of 2026-03-12 to 2026-03-13"):
+    with pytest.raises(
+        UntrustedFile, match="wrong date: none of its lines is of 2026-03-14, they are of 2026-03-12 to 2026-03-13"
+    ):
         read_lines(tmp_path, HEADER, other, row(date_transaction="2026-03-12"), business_date=day)
     assert read_lines(tmp_path, HEADER, other, GOOD, business_date=day).total == 2
     assert read_lines(tmp_path, HEADER, row(date_transaction="x"), business_date=day).total == 1
@@ -384,7 +409,9 @@ TABLES = st.lists(
         {
             "type_operation": st.sampled_from(["ACHAT", "annulation", "?", ""]),
             "id_reservation": st.sampled_from(["R-1", "00012", ""]),
-            "date_transaction": st.sampled_from(["2026-03-14", "2026-03-14 02:30", "2026-03-14T12:00:00Z", "2027-01-01", "x"]),
+            "date_transaction": st.sampled_from(
+                ["2026-03-14", "2026-03-14 02:30", "2026-03-14T12:00:00Z", "2027-01-01", "x"]
+            ),
             "id_client": WORDS,
             "courriel": st.sampled_from(["a@exemple.ca", " Zoé@exemple.ca", "b@@c", ""]),
             "prenom": WORDS,
@@ -403,7 +430,7 @@ TABLES = st.lists(
 
 def spelled(table: list[dict[str, str]], spelling: Spelling) -> bytes:
     buffer = io.StringIO()
-    quoting = csv.QUOTE_ALL if spelling.quote_all else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if spelling.quote_all else csv.QUOTE_MINIMAL
     writer = csv.writer(buffer, delimiter=spelling.delimiter, lineterminator=spelling.line_end, quoting=quoting)
     names = [COLUMNS[place] for place in spelling.order]
     writer.writerow([name.upper() if spelling.upper else name for name in names])
@@ -432,14 +459,18 @@ def test_a_table_reads_the_same_in_every_encoding_delimiter_quoting_and_column_o
 def test_every_accepted_value_is_what_a_plain_csv_reader_finds_on_that_line(
     tmp_path: Path, table: list[dict[str, str]]
 ) -> None:
-    data = spelled(table, Spelling("utf-8", ";", "\n", quote_all=False, upper=False, packed=False, order=tuple(range(len(COLUMNS)))))
+    data = spelled(
+        table,
+        Spelling("utf-8", ";", "\n", quote_all=False, upper=False, packed=False, order=tuple(range(len(COLUMNS)))),
+    )
     reader = csv.DictReader(io.StringIO(data.decode(), newline=""), delimiter=";")
     starts, at = {}, 2
     for line in reader:
         starts[at] = line
         at = reader.line_num + 1
     reading = read_bytes(tmp_path, data)
-    assert sorted([*reading.lines["line"].to_pylist(), *(reject.line for reject in reading.rejects)]) == sorted(starts)
+    accepted = {int(line or 0) for line in reading.lines["line"].to_pylist()}
+    assert accepted | {reject.line for reject in reading.rejects} == set(starts)
     for found in reading.lines.to_pylist():
         written = starts[found["line"]]
         assert (found["show_title"] or "") == written["titre_spectacle"].strip()
@@ -447,10 +478,14 @@ def test_every_accepted_value_is_what_a_plain_csv_reader_finds_on_that_line(
         assert found["transaction_id"] == written["id_reservation"]
 
 
-PIECES = st.sampled_from([HEADER, GOOD, "\n", "\r\n", "\r", '"', ";", "é", "\ufeff", ",", "\t", "x@", "2026-03-14"]).map(str.encode)
+PIECES = st.sampled_from(
+    [HEADER, GOOD, "\n", "\r\n", "\r", '"', ";", "é", "\ufeff", ",", "\t", "x@", "2026-03-14"]
+).map(str.encode)
 
 
-@given(st.one_of(st.binary(max_size=200), st.lists(st.one_of(PIECES, st.binary(max_size=4)), max_size=12).map(b"".join)))
+@given(
+    st.one_of(st.binary(max_size=200), st.lists(st.one_of(PIECES, st.binary(max_size=4)), max_size=12).map(b"".join))
+)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
 def test_any_bytes_after_a_header_are_read_or_refused(tmp_path: Path, tail: bytes) -> None:
     for data in (tail, f"{HEADER}\n{GOOD}\n".encode() + tail, b"\x1f\x8b" + tail):
@@ -520,4 +555,3 @@ def test_records_start_where_a_csv_reader_starts_them(text: str) -> None:
         return
     rows = [row for row in csv.reader(io.StringIO("h\n" + text, newline=""), delimiter=";") if row]
     assert len(rows) == len(found.starts)
-
