@@ -184,3 +184,16 @@ def test_the_fingerprint_follows_the_content_and_not_the_spelling(tmp_path: Path
 )
 def test_names_are_compared_without_case_accents_and_surrounding_blanks(left: str, right: str) -> None:
     assert mapping.normalise(left) == mapping.normalise(right)
+
+
+DOCUMENT = (Path(__file__).parent.parent / "docs" / "mappings.md").read_text(encoding="utf-8")
+
+
+def test_the_smallest_mapping_of_the_document_is_right(tmp_path: Path) -> None:
+    example = DOCUMENT.split("```toml\n")[1].split("```")[0]
+    assert mapping.load(written(tmp_path, example)).columns.of("email") == ("courriel",)
+
+
+@pytest.mark.parametrize("section", [mapping.Mapping, mapping.Columns, mapping.Operations, mapping.Roles])
+def test_every_key_is_in_the_document(section: type[mapping.Section]) -> None:
+    assert [key for key in section.model_fields if f"`{key}`" not in DOCUMENT and f"[{key}]" not in DOCUMENT] == []
