@@ -22,7 +22,7 @@ from pipeline.sources import Fetched, Progress, names
 from pipeline.sources.landing import Landing
 from pipeline.sources.session import Door, PassingFault, Session, connect, explained
 
-READ_AHEAD = 8 << 20
+READ_AHEAD = 16 << 20
 """Bytes asked for in advance: more is slower to come to an end, less leaves the line idle."""
 
 Result = TypeVar("Result")
@@ -157,8 +157,6 @@ class SftpSource:
 
     def _copy(self, name: str, before: Seen, landing: Landing, deadline: float) -> None:
         """The bytes that `landing` still lacks."""
-        if landing.received:
-            self._unchanged(name, before)
         sftp = self._sftp()
         with explained(self._door, f"opening {name}"):
             remote = sftp.open(self._path(name), "rb")

@@ -15,6 +15,7 @@ from pipeline.sources.sftp import Patience, SftpSource, open_sftp
 
 USER = "placier"
 PASSWORD = "mot de passe d'été"
+USUAL = Patience()
 
 
 @dataclass
@@ -55,7 +56,14 @@ class Depot:
         }
         return Settings.model_validate({**usual, **changes})
 
-    def knock(self, settings: Settings, *, progress: Progress | None = None, key: Path | None = None) -> SftpSource:
+    def knock(
+        self,
+        settings: Settings,
+        *,
+        key: Path | None = None,
+        progress: Progress | None = None,
+        patience: Patience = USUAL,
+    ) -> SftpSource:
         """Connect with our key; the host keys must have been pinned (or not) by the test."""
         return open_sftp(
             settings,
@@ -64,13 +72,15 @@ class Depot:
             self.known_hosts,
             progress=progress,
             sleep=self.pauses.append,
-            patience=Patience(),
+            patience=patience,
         )
 
-    def source(self, drop: SftpDrop, progress: Progress | None = None, **changes: object) -> SftpSource:
+    def source(
+        self, drop: SftpDrop, *, progress: Progress | None = None, patience: Patience = USUAL, **changes: object
+    ) -> SftpSource:
         """Connect to a running server whose key is pinned."""
         self.known_hosts.write_text(drop.host_key_line())
-        return self.knock(self.settings(drop.port, **changes), progress=progress)
+        return self.knock(self.settings(drop.port, **changes), progress=progress, patience=patience)
 
 
 def free_port() -> int:

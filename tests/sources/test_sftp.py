@@ -215,12 +215,12 @@ def test_names_that_want_out_are_not_listed_and_a_foreign_encoding_does_not_hide
         source.close()
 
 
-@pytest.mark.parametrize("content", [b"", b"courriel\n", BIG * 5], ids=["empty", "short", "longer than the read-ahead"])
+@pytest.mark.parametrize("content", [b"", b"courriel\n", BIG * 9], ids=["empty", "short", "longer than the read-ahead"])
 def test_a_file_comes_whole_and_private(depot: Depot, content: bytes) -> None:
     depot.put("jour.csv", content)
     told: list[tuple[int, int]] = []
     with depot.drop() as drop:
-        source = depot.source(drop, lambda done, whole: told.append((done, whole)))
+        source = depot.source(drop, progress=lambda done, whole: told.append((done, whole)))
         fetched = source.fetch("jour.csv", depot.into)
         source.close()
     assert (fetched.name, fetched.path) == ("jour.csv", depot.into / "jour.csv")
@@ -395,15 +395,15 @@ def test_a_server_that_speaks_something_else_is_told(depot: Depot) -> None:
 def test_a_server_that_lets_us_in_and_then_says_nothing_does_not_hold_us(depot: Depot) -> None:
     release = threading.Event()
 
-    class SilentAfterLogin(asyncssh.SFTPServer):
+    class SlowAfterLogin(asyncssh.SFTPServer):
         def __init__(self, chan: asyncssh.SSHServerChannel[bytes], chroot: bytes | None = None) -> None:
-            release.wait(30)
+            release.wait(5)  # and then it would answer
             super().__init__(chan, chroot)
 
-    with depot.drop(SilentAfterLogin) as drop:
+    with depot.drop(SlowAfterLogin) as drop:
         try:
             with pytest.raises(SourceError, match="no answer in time while connecting"):
-                depot.source(drop, connect_timeout=0.5)
+                depot.source(drop, patience=Patience(knocks=1), connect_timeout=0.5)
         finally:
             release.set()
 
@@ -428,7 +428,7 @@ def test_a_dropped_transfer_goes_on_where_it_was(depot: Depot) -> None:
     server = DropsOnce.fresh()
     told: list[int] = []
     with depot.drop(server) as drop:
-        source = depot.source(drop, lambda done, whole: told.append(done))
+        source = depot.source(drop, progress=lambda done, whole: told.append(done))
         assert source.fetch("jour.csv", depot.into).path.read_bytes() == BIG * 4
         source.close()
     assert told == sorted(set(told))
