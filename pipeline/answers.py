@@ -44,7 +44,11 @@ def why(connection: Connection, account: Account, email: str, on: date) -> Json:
     kept = known.member is not None and bool(known.member.consent_kept)
     basis = None
     if start is not None:
-        basis = f"the platform's own consent ({known.member.consent_kept})" if kept and known.member else "implied (active-clients)"
+        basis = (
+            f"the platform's own consent ({known.member.consent_kept})"
+            if kept and known.member
+            else "implied (active-clients)"
+        )
     sources = Ledger(connection, account.name).sources(known.email, on.isoformat())
     return {
         "email": known.email,
@@ -85,7 +89,11 @@ def _known(connection: Connection, account: Account, email: str, on: date) -> Kn
 
 def _consent(known: Known) -> tuple[date | None, str | None]:
     """The later of what the ledger says and what the platform has accepted."""
-    found = [(known.desired.consent_date, known.desired.consent_proof)] if known.desired and known.desired.consent_date else []
+    found = (
+        [(known.desired.consent_date, known.desired.consent_proof)]
+        if known.desired and known.desired.consent_date
+        else []
+    )
     if known.member is not None and known.member.consent_date is not None and known.member.consent_date <= known.on:
         found.append((known.member.consent_date, known.member.consent_proof))
     return max(found, key=lambda pair: pair[0]) if found else (None, None)
@@ -116,7 +124,11 @@ def _general(known: Known, account: Account) -> Json:
         reason = "staff deleted the group on the platform"
     else:
         reason = _not_sent(known, account)
-    return {"title": account.file.policy.general_group if group is None else group.title, "member": member, "reason": reason}
+    return {
+        "title": account.file.policy.general_group if group is None else group.title,
+        "member": member,
+        "reason": reason,
+    }
 
 
 def _not_sent(known: Known, account: Account) -> str:
@@ -177,7 +189,9 @@ def status(connection: Connection, setting: nightly.Setting) -> Json:
             "run_id": success.id,
             "finished_at": _moment(success.finished_at),
         },
-        "missing_days": [] if anchor is None else [day.isoformat() for day in nightly.missed_days(setting, anchor, connection)],
+        "missing_days": []
+        if anchor is None
+        else [day.isoformat() for day in nightly.missed_days(setting, anchor, connection)],
         "held": [
             {
                 "run_id": hold.run_id,
@@ -219,5 +233,8 @@ def expiring(connection: Connection, account: Account, within: int, on: date) ->
         until = policy.consent_until(member.consent_date, account.file.policy.consent_months)
         if on <= until <= last:
             found.append((until, member.email, member.values.get("show_title")))
-    contacts = [{"email": email, "consent_until": until.isoformat(), "show_title": title} for until, email, title in sorted(found, key=lambda row: row[:2])]
+    contacts = [
+        {"email": email, "consent_until": until.isoformat(), "show_title": title}
+        for until, email, title in sorted(found, key=lambda row: row[:2])
+    ]
     return {"account": account.name, "within": within, "contacts": contacts}

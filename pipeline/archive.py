@@ -33,7 +33,10 @@ class Archive:
         part = target.with_suffix(".part")
         try:
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with path.open("rb") as plain, os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as raw:
+            with (
+                path.open("rb") as plain,
+                os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as raw,
+            ):
                 with gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as packed:
                     shutil.copyfileobj(plain, packed, BLOCK)
                 raw.flush()
@@ -41,22 +44,31 @@ class Archive:
             part.replace(target)
         except OSError as error:
             part.unlink(missing_ok=True)
-            raise StateError(f"the archive {target.parent} cannot be written ({error.strerror})", "check the disk and the folder's owner") from error
+            raise StateError(
+                f"the archive {target.parent} cannot be written ({error.strerror})",
+                "check the disk and the folder's owner",
+            ) from error
         return digest
 
     def bring(self, digest: str, into: Path) -> Path:
         """Unpack an archived file into the folder `into`; StateError if it is gone or damaged."""
         packed = self._find(digest)
         if packed is None:
-            raise StateError(f"the archive no longer holds the file {digest[:12]}…", "bring it again with --refetch or --file")
+            raise StateError(
+                f"the archive no longer holds the file {digest[:12]}…", "bring it again with --refetch or --file"
+            )
         path = into / digest
         try:
             with gzip.open(packed, "rb") as source, path.open("wb") as target:
                 shutil.copyfileobj(source, target, BLOCK)
         except (OSError, EOFError) as error:
-            raise StateError(f"the archived file {packed} is damaged", "bring it again with --refetch or --file") from error
+            raise StateError(
+                f"the archived file {packed} is damaged", "bring it again with --refetch or --file"
+            ) from error
         if _digest(path) != digest:
-            raise StateError(f"the archived file {packed} is not what it was", "bring it again with --refetch or --file")
+            raise StateError(
+                f"the archived file {packed} is not what it was", "bring it again with --refetch or --file"
+            )
         return path
 
     def remove(self, digest: str) -> None:

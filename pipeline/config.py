@@ -33,7 +33,9 @@ class Section(BaseModel):
 class State(Section):
     """Where Placier keeps what it knows."""
 
-    url: str = Field("sqlite:///var/placier.db", description="SQLAlchemy URL: sqlite:///... or postgresql+psycopg://...")
+    url: str = Field(
+        "sqlite:///var/placier.db", description="SQLAlchemy URL: sqlite:///... or postgresql+psycopg://..."
+    )
     archive: str = Field("var/archive", description="folder of every file that was read, compressed, by SHA-256")
     reports: str = Field("var/reports", description="folder of the pages that each run writes")
 
@@ -303,7 +305,9 @@ def load(directory: Path) -> Configuration:
             problems.extend(f"{path}: {problem}" for problem in _bad_patterns(parsed))
             accounts[path.stem] = Account(path.stem, parsed, directory.parent, directory)
     if problems:
-        raise UsageError("the configuration is not right:\n  " + "\n  ".join(problems), "mend the files, then `placier doctor`")
+        raise UsageError(
+            "the configuration is not right:\n  " + "\n  ".join(problems), "mend the files, then `placier doctor`"
+        )
     return Configuration(main, accounts, directory.parent, directory)
 
 
@@ -314,7 +318,9 @@ def secret(env: str, path: Path | None, what: str, environment: Mapping[str, str
         return path.read_text(encoding="utf-8").strip()
     value = environment.get(env, "").strip()
     if not value:
-        raise UsageError(f"{what}: the environment variable {env} is not set", f"export {env}=... (never in a file of config/)")
+        raise UsageError(
+            f"{what}: the environment variable {env} is not set", f"export {env}=... (never in a file of config/)"
+        )
     return value
 
 
@@ -323,11 +329,15 @@ def check_private(path: Path, what: str) -> None:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        raise UsageError(f"{what}: {path} cannot be read ({error.strerror})", "create it, or correct the path") from error
+        raise UsageError(
+            f"{what}: {path} cannot be read ({error.strerror})", "create it, or correct the path"
+        ) from error
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
         raise UsageError(f"{what}: others can read {path} (mode {stat.S_IMODE(mode):04o})", f"chmod 600 {path}")
     if not os.access(path, os.R_OK):
-        raise UsageError(f"{what}: {path} cannot be read by this user", f"chown it to the user that runs placier: {path}")
+        raise UsageError(
+            f"{what}: {path} cannot be read by this user", f"chown it to the user that runs placier: {path}"
+        )
 
 
 def _bad_patterns(account: AccountFile) -> list[str]:
@@ -388,7 +398,9 @@ def _keys_beside(model: type[BaseModel], location: Sequence[str]) -> list[str]:
         for candidate in current:
             if part in candidate.model_fields:
                 following.extend(_models(candidate.model_fields[part].annotation))
-            elif candidate.model_fields.get("kind") is not None and f"'{part}'" in repr(candidate.model_fields["kind"].annotation):
+            elif candidate.model_fields.get("kind") is not None and f"'{part}'" in repr(
+                candidate.model_fields["kind"].annotation
+            ):
                 following.append(candidate)
         current = following or current
     return sorted({name for candidate in current for name in candidate.model_fields})

@@ -31,14 +31,28 @@ def examine(configuration: Configuration, accounts: list[Account], outside: Outs
     for account in accounts:
         checks += _account(account, outside)
     if not accounts:
-        checks.append(Check("", "accounts", False, "no account is configured", f"write {configuration.directory / 'accounts'}/NAME.toml"))
+        checks.append(
+            Check(
+                "",
+                "accounts",
+                False,
+                "no account is configured",
+                f"write {configuration.directory / 'accounts'}/NAME.toml",
+            )
+        )
     return checks
 
 
 def _account(account: Account, outside: Outside) -> list[Check]:
     name = account.name
     checks = [Check(name, "configuration", True, f"{account.config_dir / 'accounts' / name}.toml is valid")]
-    checks.append(_tried(name, "mapping", lambda: f"the mapping {account.file.mapping!r} is valid" if inbound.load_mapping(account) else ""))
+    checks.append(
+        _tried(
+            name,
+            "mapping",
+            lambda: f"the mapping {account.file.mapping!r} is valid" if inbound.load_mapping(account) else "",
+        )
+    )
     source = account.file.source
     if not isinstance(source, FolderSource) and source.key_file:
         key = account.path(source.key_file)
@@ -79,7 +93,10 @@ def _platform(account: Account, outside: Outside) -> list[Check]:
             return checks
         missing = platform.check_fields()
         if missing:
-            checks += [Check(name, "custom field", False, sentence, "in the platform, by hand; then `placier doctor` again") for sentence in missing]
+            checks += [
+                Check(name, "custom field", False, sentence, "in the platform, by hand; then `placier doctor` again")
+                for sentence in missing
+            ]
         else:
             checks.append(Check(name, "custom fields", True, "all 17 are there, of the right type"))
         checks.append(_tried(name, "groups", lambda: _groups(platform, account)))
@@ -92,7 +109,11 @@ def _platform(account: Account, outside: Outside) -> list[Check]:
 
 def _answers(platform: Platform, account: Account) -> str:
     platform.groups()
-    where = account.file.platform.base_url if isinstance(account.file.platform, CyberimpactPlatform) else account.file.platform.path
+    where = (
+        account.file.platform.base_url
+        if isinstance(account.file.platform, CyberimpactPlatform)
+        else account.file.platform.path
+    )
     return f"the platform answers at {where}"
 
 
@@ -100,8 +121,14 @@ def _groups(platform: Platform, account: Account) -> str:
     title = account.file.policy.general_group
     there = [group for group in platform.groups() if same_title(group.title) == same_title(title)]
     if any(group.dynamic for group in there):
-        raise PlacierError(f"the group {title!r} is dynamic: nobody can be added to it", "rename it, or set policy.general_group")
-    return f"the general group {title!r} is there" if there else f"the general group {title!r} will be created by the first run"
+        raise PlacierError(
+            f"the group {title!r} is dynamic: nobody can be added to it", "rename it, or set policy.general_group"
+        )
+    return (
+        f"the general group {title!r} is there"
+        if there
+        else f"the general group {title!r} will be created by the first run"
+    )
 
 
 def _tried(account: str, check: str, look: Callable[[], str]) -> Check:

@@ -37,7 +37,9 @@ def open_state(configuration: Configuration, *, create: bool = True) -> Database
     return open_database(configuration.state_url(), create=create)
 
 
-def setting(configuration: Configuration, account: Account, database: Database, outside: Outside, *, dry: bool = False) -> Setting:
+def setting(
+    configuration: Configuration, account: Account, database: Database, outside: Outside, *, dry: bool = False
+) -> Setting:
     """Everything that a run of `account` needs."""
     archive = configuration.path(configuration.main.state.archive)
     return Setting(
@@ -61,10 +63,10 @@ def open_source(account: Account, outside: Outside) -> Source:
     source = account.file.source
     told = lambda done, total: outside.progress("fetch", done, total)  # noqa: E731
     if isinstance(source, FolderSource):
-        from pipeline.sources.folder import FolderSource as Folder  # noqa: PLC0415 - only the door that is used is loaded
+        from pipeline.sources.folder import FolderSource as Folder
 
         return Folder(account.path(source.path), progress=told, sleep=outside.sleep)
-    from pipeline.sources.sftp import open_sftp  # noqa: PLC0415
+    from pipeline.sources.sftp import open_sftp
 
     password = None
     if not source.key_file:
@@ -77,11 +79,11 @@ def open_platform(account: Account, label: str, outside: Outside) -> Platform:
     """The account's mailing platform; `label` names the run in import files."""
     platform = account.file.platform
     if isinstance(platform, CyberimpactPlatform):
-        from pipeline.platforms.cyberimpact import Cyberimpact  # noqa: PLC0415 - only the door that is used is loaded
+        from pipeline.platforms.cyberimpact import Cyberimpact
 
         file = account.path(platform.token_file) if platform.token_file else None
         token = config.secret(platform.token_env, file, f"{account.name}: the platform's token", outside.environment)
         return Cyberimpact(platform, token, account.file.language, sleep=outside.sleep, log=outside.log)
-    from pipeline.platforms.csv import CsvPlatform  # noqa: PLC0415
+    from pipeline.platforms.csv import CsvPlatform
 
     return CsvPlatform(platform, account.path(platform.path), label)

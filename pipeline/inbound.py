@@ -103,7 +103,9 @@ def load_mapping(account: Account) -> ColumnMapping:
     return mappings.load(mappings.find(account.file.mapping, account.config_dir))
 
 
-def make_load(brought: Sequence[Brought], slot: Slot, columns: ColumnMapping, when: tuple[ZoneInfo, date]) -> tuple[Load, tuple[str, ...]]:
+def make_load(
+    brought: Sequence[Brought], slot: Slot, columns: ColumnMapping, when: tuple[ZoneInfo, date]
+) -> tuple[Load, tuple[str, ...]]:
     """Read and aggregate files into one load; also the columns that were ignored.  `when`: time zone and as-of day.
 
     UntrustedFile, with nothing taken, if any of the files cannot be trusted as a whole.
@@ -116,7 +118,12 @@ def make_load(brought: Sequence[Brought], slot: Slot, columns: ColumnMapping, wh
         FileRecord(file.role, file.name, file.sha256, reading.total, reading.lines.num_rows, reading.rejects)
         for file, reading in zip(brought, readings, strict=True)
     )
-    told = [LEDGER_FORMAT, columns.fingerprint, zone.key, [[record.role, record.sha256, record.accepted] for record in records]]
+    told = [
+        LEDGER_FORMAT,
+        columns.fingerprint,
+        zone.key,
+        [[record.role, record.sha256, record.accepted] for record in records],
+    ]
     fingerprint = hashlib.sha256(json.dumps(told).encode()).hexdigest()
     ignored = tuple(dict.fromkeys(name for reading in readings for name in reading.ignored_columns))
     return Load(slot, fingerprint, records, entries.bookings, entries.cancellations), ignored
@@ -130,5 +137,3 @@ def guarded(load: Load, history: Sequence[int], guard: Guard) -> str:
     if load.slot.kind == "day" and policy.too_many_lines(lines, history, guard.max_volume_ratio):
         return "volume"
     return ""
-
-

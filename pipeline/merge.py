@@ -44,7 +44,17 @@ CARRIED = (
 """Columns of a booking that its lines repeat: the first non-empty one counts."""
 JOINED = ("price_category", "price_internal_name", "price_group")
 """Columns of a booking whose different values are joined."""
-BOOKING = ("transaction_id", "performance_key", "show_key", "booked_at", "booked_on", *CARRIED, *JOINED, "tickets", "net_cents")
+BOOKING = (
+    "transaction_id",
+    "performance_key",
+    "show_key",
+    "booked_at",
+    "booked_on",
+    *CARRIED,
+    *JOINED,
+    "tickets",
+    "net_cents",
+)
 CANCELLATION = (
     "transaction_id",
     "performance_key",
@@ -109,11 +119,15 @@ def _add_keys(lines: pd.DataFrame) -> None:
     lines["show_key"] = _looked_up(show_keys, lines, ["show_id", "show_title"])
     columns = ["performance_id", "show_title", "performance_start"]
     performances = lines[columns].drop_duplicates()
-    performance_keys = {triple: policy.performance_key(*triple) for triple in performances.itertuples(index=False, name=None)}
+    performance_keys = {
+        triple: policy.performance_key(*triple) for triple in performances.itertuples(index=False, name=None)
+    }
     lines["performance_key"] = _looked_up(performance_keys, lines, columns)
 
 
-def _looked_up(keys: Mapping[tuple[object, ...], str | None], lines: pd.DataFrame, columns: list[str]) -> pd.Series[str]:
+def _looked_up(
+    keys: Mapping[tuple[object, ...], str | None], lines: pd.DataFrame, columns: list[str]
+) -> pd.Series[str]:
     found = [keys[combination] for combination in zip(*(lines[column] for column in columns), strict=True)]
     return pd.Series(found, index=lines.index, dtype=object)
 
@@ -144,7 +158,9 @@ def _cancellations(lines: pd.DataFrame) -> list[Row]:
     """One row per (transaction, performance, instant): the lines of one act are summed."""
     lines = lines.rename(columns={"transaction_at": "cancelled_at", "transaction_on": "cancelled_on"})
     rows: list[Row] = []
-    for group in _grouped(_records(lines, [*CANCELLATION, "file", "line"]), ("transaction_id", "performance_key", "cancelled_at")):
+    for group in _grouped(
+        _records(lines, [*CANCELLATION, "file", "line"]), ("transaction_id", "performance_key", "cancelled_at")
+    ):
         row: Row = {column: _first(line[column] for line in group) for column in CANCELLATION}
         row["tickets"] = sum(_whole(line["tickets"]) for line in group)
         rows.append(row | _place(group))
@@ -221,7 +237,9 @@ class Desired:
     shortened: int = 0
 
 
-def project(bookings: Sequence[Row], cancellations: Sequence[Row], owners: Sequence[Row], rules: Rules) -> dict[str, Desired]:
+def project(
+    bookings: Sequence[Row], cancellations: Sequence[Row], owners: Sequence[Row], rules: Rules
+) -> dict[str, Desired]:
     """What the ledger asks for the contacts of `bookings`, by address.
 
     `bookings`: all current bookings of the contacts; `cancellations`: all current ones that may concern them;
@@ -289,7 +307,8 @@ def _fully_cancelled(booking: Row, acts: Sequence[Row]) -> bool:
     counts = [
         _whole(act["tickets"])
         for act in acts
-        if (act["transaction_id"], act["performance_key"]) == key and _whole(act["cancelled_at"]) >= _whole(booking["booked_at"])
+        if (act["transaction_id"], act["performance_key"]) == key
+        and _whole(act["cancelled_at"]) >= _whole(booking["booked_at"])
     ]
     return bool(counts) and sum(counts) >= _whole(booking["tickets"])
 
@@ -302,7 +321,9 @@ def _seats(rows: Sequence[Row], acts: Sequence[Row], rules: Rules) -> dict[str, 
         for row in rows_or_acts:
             if (key := _group_key(row, rules.groups)) is not None:
                 found.setdefault(key, []).append(row)
-    return {key: _seat(key, bought.get(key, []), cancelled.get(key, []), rules.cancellation) for key in bought | cancelled}
+    return {
+        key: _seat(key, bought.get(key, []), cancelled.get(key, []), rules.cancellation) for key in bought | cancelled
+    }
 
 
 def _seat(key: str, rows: Sequence[Row], acts: Sequence[Row], cancellation: str) -> Seat:
@@ -311,7 +332,9 @@ def _seat(key: str, rows: Sequence[Row], acts: Sequence[Row], cancellation: str)
     counting = rows
     if cancelled_at is not None and cancellation == "any":
         counting = [row for row in rows if _whole(row["booked_at"]) > cancelled_at]
-    elif cancelled_at is not None and sum(_whole(row["tickets"]) for row in rows) <= sum(_whole(act["tickets"]) for act in acts):
+    elif cancelled_at is not None and sum(_whole(row["tickets"]) for row in rows) <= sum(
+        _whole(act["tickets"]) for act in acts
+    ):
         counting = []
     newest = rows[-1] if rows else {}
     return Seat(

@@ -183,7 +183,9 @@ def _bring_day(work: Setting, day: date, folder: Path, *, wait: bool) -> list[Br
 def _bring_history(work: Setting, files: Sequence[Path], folder: Path) -> list[Brought]:
     if files:
         return inbound.at_hand([("backfill", path) for path in files], work.archive)
-    pattern = work.account.file.source.backfill.format(organisation=work.account.file.organisation, date=work.now().date())
+    pattern = work.account.file.source.backfill.format(
+        organisation=work.account.file.organisation, date=work.now().date()
+    )
     source = work.open_source()
     try:
         names = matching(source.names(), pattern)
@@ -258,7 +260,9 @@ def _hold_load(work: Setting, told: Run, load: Load, reason: str, history: Histo
     already = [hold for hold in history.open_holds() if hold.detail.get("slot") == _slot_json(load.slot)]
     if already:
         return
-    count = sum(len(file.rejects) for file in load.files) if reason == "rejects" else sum(file.lines for file in load.files)
+    count = (
+        sum(len(file.rejects) for file in load.files) if reason == "rejects" else sum(file.lines for file in load.files)
+    )
     detail = {"slot": _slot_json(load.slot), "files": [[file.role, file.name, file.sha256] for file in load.files]}
     history.hold(Hold(told.run_id, reason, load.slot.business_date, told.as_of, count, load.fingerprint, detail))
 
@@ -442,4 +446,3 @@ def _archived(stored: object) -> tuple[str, str, str]:
 
 def _list(stored: object) -> list[object]:
     return list(stored) if isinstance(stored, list) else []
-

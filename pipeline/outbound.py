@@ -56,7 +56,9 @@ class Outbound:
         with self._database.transaction() as connection:
             state = State(connection, self._account.name)
             there = {group.id for group in self._groups}
-            state.lose_groups(key for key, group in state.groups().items() if not group.deleted and group.platform_id not in there)
+            state.lose_groups(
+                key for key, group in state.groups().items() if not group.deleted and group.platform_id not in there
+            )
         self._land()
         self.watch(today)
 
@@ -205,4 +207,3 @@ def suppressed(
         elif links.get(email, set()) & gone or any(old_ids.get(key, email) != email for key in ids):
             found[email] = "unsubscribed_as"
     return found
-

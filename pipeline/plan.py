@@ -179,7 +179,11 @@ def _change(email: str, facts: Facts, rules: Policy) -> Change:
     resend = facts.marked[email]
     fields = _changed_fields(desired.values, known)
     consent_date, proof = desired.consent_date, desired.consent_proof
-    renewed = known is None or known.consent_date is None or (consent_date, proof) != (known.consent_date, known.consent_proof)
+    renewed = (
+        known is None
+        or known.consent_date is None
+        or (consent_date, proof) != (known.consent_date, known.consent_proof)
+    )
     if known is not None and known.consent_date is not None and known.consent_date > consent_date:
         consent_date, proof, renewed = known.consent_date, known.consent_proof, False
     joins = _joins(desired, seats, (facts.as_of, resend, 0 if known is None else known.known_at), rules)
@@ -238,7 +242,9 @@ def seated(seat: Seat | None, membership: Membership | None, as_of: date, grace_
     return seat.reach >= policy.first_day_to_join(judged_on, grace_days).isoformat()
 
 
-def _joins(desired: Desired, seats: Mapping[str, Membership], when: tuple[date, bool, int], rules: Policy) -> tuple[str, ...]:
+def _joins(
+    desired: Desired, seats: Mapping[str, Membership], when: tuple[date, bool, int], rules: Policy
+) -> tuple[str, ...]:
     as_of, resend, known_at = when
     found = []
     for key, seat in sorted(desired.seats.items()):
@@ -287,7 +293,9 @@ def _leave_alone(change: Change, facts: Facts, rules: Policy) -> tuple[Change | 
 # Groups
 
 
-def _new_groups(changes: Sequence[Change], facts: Facts, rules: Policy) -> tuple[tuple[NewGroup, ...], dict[str, Blocked]]:
+def _new_groups(
+    changes: Sequence[Change], facts: Facts, rules: Policy
+) -> tuple[tuple[NewGroup, ...], dict[str, Blocked]]:
     """The groups that joins need and that are not there, and those that cannot be used."""
     living = {key for key, group in facts.groups.items() if not group.deleted}
     needed: dict[str, Seat | None] = {}
@@ -301,7 +309,9 @@ def _new_groups(changes: Sequence[Change], facts: Facts, rules: Policy) -> tuple
     new: list[NewGroup] = []
     blocked: dict[str, Blocked] = {}
     for key, seat in sorted(needed.items(), key=_arrival):
-        title = policy.cut(rules.general_group, policy.TITLE_LENGTH) if seat is None else _title(key, seat, rules, taken)
+        title = (
+            policy.cut(rules.general_group, policy.TITLE_LENGTH) if seat is None else _title(key, seat, rules, taken)
+        )
         taken[policy.same_title(title)] = key
         there = [group for group in facts.platform if policy.same_title(group.title) == policy.same_title(title)]
         if len(there) > 1:
@@ -361,7 +371,9 @@ def _blocked(changes: Sequence[Change], blocked: Mapping[str, Blocked]) -> tuple
 # The guard
 
 
-def held_leaves(planned: Plan, held: Collection[tuple[str, str]], memberships: int, guard: Guard) -> frozenset[tuple[str, str]]:
+def held_leaves(
+    planned: Plan, held: Collection[tuple[str, str]], memberships: int, guard: Guard
+) -> frozenset[tuple[str, str]]:
     """The leaves to hold, as (address, group key): all when they are too many, else those that are held already."""
     leaves = frozenset((change.email, leave.group_key) for change in planned.changes for leave in change.leaves)
     if policy.too_many_leaves(len(leaves), memberships, guard.max_leaves, guard.max_leave_ratio):

@@ -78,7 +78,9 @@ def is_better(theirs: Consent, ours: date, months: int) -> bool:
     return theirs.expires > policy.consent_until(ours, months)
 
 
-def vanished(plan: Plan, known: Mapping[str, Acknowledged], found: Survey, platform: Platform) -> tuple[set[str], set[str]]:
+def vanished(
+    plan: Plan, known: Mapping[str, Acknowledged], found: Survey, platform: Platform
+) -> tuple[set[str], set[str]]:
     """Contacts that we had on the platform and that staff deleted there: those to leave alone, those who bought since."""
     if not platform.reads_back:
         return set(), set()
@@ -222,7 +224,9 @@ def read_back(
     if not emails:
         return {}, set()
     keys = sorted({key for change in changes for key in change.joins})
-    return platform.read(emails), memberships(platform, [c.email for c in changes if c.joins], [groups[key] for key in keys])
+    return platform.read(emails), memberships(
+        platform, [c.email for c in changes if c.joins], [groups[key] for key in keys]
+    )
 
 
 def memberships(platform: Platform, emails: Sequence[str], known: Sequence[KnownGroup]) -> set[tuple[str, str]]:
@@ -296,14 +300,18 @@ def land(
         member = members.get(flight.email)
         before = known.get(flight.email)
         if member is not None and (flight.consent_date is not None or before is not None):
-            whole = flight.consent_date is not None and all(same(v, member.values.get(k)) for k, v in flight.values.items())
+            whole = flight.consent_date is not None and all(
+                same(v, member.values.get(k)) for k, v in flight.values.items()
+            )
             arrived.append(_landed(flight, member, before, whole=whole))
         for key in flight.group_keys:
             state = "in" if (flight.email, key) in inside else "out"
             held = seats.get(flight.email, {}).get(key)
             if state == "in" and (held is None or held.state != "in"):
                 found.append(Membership(flight.email, key, "in", flight.as_of))
-            elif state == "out" and held is not None and held.state == "in" and key in groups and not groups[key].deleted:
+            elif (
+                state == "out" and held is not None and held.state == "in" and key in groups and not groups[key].deleted
+            ):
                 found.append(Membership(flight.email, key, "out", flight.as_of))
     return arrived, found
 
@@ -314,8 +322,20 @@ def _landed(flight: Flight, member: Member, before: Acknowledged | None, *, whol
     if whole or before is None:
         date_sent = flight.consent_date if whole else None
         return Acknowledged(
-            flight.email, mapped, date_sent, flight.consent_proof if whole else "", "", flight.known_at if whole else 0, flight.as_of
+            flight.email,
+            mapped,
+            date_sent,
+            flight.consent_proof if whole else "",
+            "",
+            flight.known_at if whole else 0,
+            flight.as_of,
         )
     return Acknowledged(
-        flight.email, mapped, before.consent_date, before.consent_proof, before.consent_kept, before.known_at, before.sent_on
+        flight.email,
+        mapped,
+        before.consent_date,
+        before.consent_proof,
+        before.consent_kept,
+        before.known_at,
+        before.sent_on,
     )

@@ -98,13 +98,20 @@ class Run:
             return f"{self.error.message}\n{self.error.remedy}".strip()
         sentences = []
         for reason, operations in self.held:
-            what = {"leaves": "leaves of groups are held: too many at once", "volume": "lines are held: far more than usual"}
+            what = {
+                "leaves": "leaves of groups are held: too many at once",
+                "volume": "lines are held: far more than usual",
+            }
             sentences.append(f"{operations} {what.get(reason, 'bad lines: the file is held')}")
         for group in self.blocked:
-            sentences.append(f"the group {group.title!r} cannot be used ({group.why}); {group.waiting} contacts wait for it")
+            sentences.append(
+                f"the group {group.title!r} cannot be used ({group.why}); {group.waiting} contacts wait for it"
+            )
         if self.refused:
             reasons = Counter(self.refused.values()).most_common(3)
-            sentences.append(f"{len(self.refused)} contacts refused: " + "; ".join(f"{words} ({n})" for words, n in reasons))
+            sentences.append(
+                f"{len(self.refused)} contacts refused: " + "; ".join(f"{words} ({n})" for words, n in reasons)
+            )
         return ". ".join(sentences)
 
     def json(self) -> dict[str, object]:

@@ -58,7 +58,9 @@ def verify(setting: Setting, as_of: date, *, repair: bool) -> Verdict:
         platform.close()
 
 
-def _acknowledged(setting: Setting) -> tuple[dict[str, Acknowledged], dict[str, dict[str, Membership]], dict[str, KnownGroup]]:
+def _acknowledged(
+    setting: Setting,
+) -> tuple[dict[str, Acknowledged], dict[str, dict[str, Membership]], dict[str, KnownGroup]]:
     """Everybody who was acknowledged and may still be written to."""
     with setting.database.transaction() as connection:
         state = State(connection, setting.account.name)
@@ -107,7 +109,11 @@ def _fields(ours: Acknowledged, theirs: Member) -> list[Difference]:
 
 
 def mend(
-    found: Sequence[Difference], members: Mapping[str, Acknowledged], groups: Mapping[str, KnownGroup], setting: Setting, as_of: date
+    found: Sequence[Difference],
+    members: Mapping[str, Acknowledged],
+    groups: Mapping[str, KnownGroup],
+    setting: Setting,
+    as_of: date,
 ) -> Plan:
     """The plan that brings the platform back; a consent that has ended is not asserted again."""
     months = setting.account.file.policy.consent_months
@@ -124,7 +130,9 @@ def mend(
         lost = any(difference.what == "member" for difference in differences)
         joins = [d.group_key for d in differences if d.group_key and d.ours == "in"]
         if lost:
-            joins = [key for key, seat in seats.get(email, {}).items() if seat.state == "in" and not groups[key].deleted]
+            joins = [
+                key for key, seat in seats.get(email, {}).items() if seat.state == "in" and not groups[key].deleted
+            ]
         leaves = tuple(Leave(d.group_key, "cancelled") for d in differences if d.group_key and d.ours == "out")
         fields = tuple(d.what for d in differences if not d.group_key)
         changes.append(_change(member, (lost, fields), tuple(sorted(joins)), leaves))
@@ -132,7 +140,9 @@ def mend(
     return Plan(as_of, tuple(changes), waiting=frozenset(change.email for change in changes))
 
 
-def _change(member: Acknowledged, differs: tuple[bool, tuple[str, ...]], joins: tuple[str, ...], leaves: tuple[Leave, ...]) -> Change:
+def _change(
+    member: Acknowledged, differs: tuple[bool, tuple[str, ...]], joins: tuple[str, ...], leaves: tuple[Leave, ...]
+) -> Change:
     lost, fields = differs
     return Change(
         email=member.email,

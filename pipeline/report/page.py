@@ -42,7 +42,9 @@ def write_page(reports: Path, run: Run) -> Path:
             file.write(page(run))
         part.replace(path)
     except OSError as error:
-        raise StateError(f"the report {path} cannot be written ({error.strerror})", "check the folder's owner and the disk") from error
+        raise StateError(
+            f"the report {path} cannot be written ({error.strerror})", "check the folder's owner and the disk"
+        ) from error
     return path
 
 
@@ -60,7 +62,9 @@ def page(run: Run) -> str:
             [(f.name, f.version, f.lines, f.accepted, f.rejected, f.sha256[:16]) for f in run.files],
         ),
         "<h2>What was set aside</h2>",
-        _table(("File", "Line", "Reason"), [(name, reject.line, reject.reason) for name, reject in run.rejects[:MOST_ROWS]]),
+        _table(
+            ("File", "Line", "Reason"), [(name, reject.line, reject.reason) for name, reject in run.rejects[:MOST_ROWS]]
+        ),
         "<h2>What changed</h2>",
         _counts(run),
         _table(("Contact", "Change", "Joins", "Leaves"), [_change(change) for change in _changes(run)[:MOST_ROWS]]),

@@ -13,6 +13,7 @@ from pipeline.contact import Acknowledged, Flight, KnownGroup, Membership, Suppr
 from pipeline.store.ledger import chunks
 from pipeline.store.tables import groups, in_flight, marks, members, memberships, suppressions
 
+
 class State:
     """One account's acknowledged state, within the caller's transaction."""
 
@@ -30,7 +31,11 @@ class State:
     def all_members(self) -> list[Acknowledged]:
         """Everybody that was ever acknowledged, by address."""
         names = ("email", "values", "consent_date", "consent_proof", "consent_kept", "known_at", "sent_on")
-        query = select(*(members.c[name] for name in names)).where(members.c.account == self._account).order_by(members.c.email)
+        query = (
+            select(*(members.c[name] for name in names))
+            .where(members.c.account == self._account)
+            .order_by(members.c.email)
+        )
         return [Acknowledged(*row) for row in self._db.execute(query)]
 
     def memberships(self, emails: Iterable[str]) -> dict[str, dict[str, Membership]]:
@@ -54,7 +59,9 @@ class State:
     def land(self, emails: Iterable[str]) -> None:
         """Take these addresses out of flight."""
         for chunk in chunks(emails):
-            self._db.execute(delete(in_flight).where(in_flight.c.account == self._account, in_flight.c.email.in_(chunk)))
+            self._db.execute(
+                delete(in_flight).where(in_flight.c.account == self._account, in_flight.c.email.in_(chunk))
+            )
 
     def forget_members(self, emails: Iterable[str]) -> None:
         """Staff deleted these members: nothing of them is acknowledged any more."""
@@ -72,11 +79,15 @@ class State:
         """What was sent, or was about to be, and never acknowledged."""
         names = ("email", "values", "consent_date", "consent_proof", "known_at", "group_keys", "as_of")
         query = select(*(in_flight.c[name] for name in names)).where(in_flight.c.account == self._account)
-        return [Flight(row[0], row[1], row[2], row[3], row[4], tuple(row[5]), row[6]) for row in self._db.execute(query)]
+        return [
+            Flight(row[0], row[1], row[2], row[3], row[4], tuple(row[5]), row[6]) for row in self._db.execute(query)
+        ]
 
     def pending(self) -> int:
         """How many contacts wait to be looked at or sent."""
-        return self._db.execute(select(func.count()).select_from(marks).where(marks.c.account == self._account)).scalar_one()
+        return self._db.execute(
+            select(func.count()).select_from(marks).where(marks.c.account == self._account)
+        ).scalar_one()
 
     # Groups
 
@@ -94,11 +105,19 @@ class State:
         """Staff deleted these groups: their seats are gone with them."""
         for chunk in chunks(group_keys):
             self._db.execute(
-                update(groups).where(groups.c.account == self._account, groups.c.group_key.in_(chunk)).values(deleted=True)
+                update(groups)
+                .where(groups.c.account == self._account, groups.c.group_key.in_(chunk))
+                .values(deleted=True)
             )
             self._db.execute(
                 update(memberships)
-                .where(and_(memberships.c.account == self._account, memberships.c.group_key.in_(chunk), memberships.c.state == "in"))
+                .where(
+                    and_(
+                        memberships.c.account == self._account,
+                        memberships.c.group_key.in_(chunk),
+                        memberships.c.state == "in",
+                    )
+                )
                 .values(state="gone")
             )
 
@@ -121,7 +140,14 @@ class State:
         """Remember suppressed addresses for good; returns how many are new.  Unsubscribed outweighs bounced."""
         known = self.suppressions()
         fresh: list[dict[str, object]] = [
-            {"email": email, "reason": reason, "since": since, "seen_on": seen_on, "contact_ids": [], "account": self._account}
+            {
+                "email": email,
+                "reason": reason,
+                "since": since,
+                "seen_on": seen_on,
+                "contact_ids": [],
+                "account": self._account,
+            }
             for email, (reason, since) in found.items()
             if email not in known
         ]
@@ -140,7 +166,9 @@ class State:
 
     def _of(self, table: Table, names: Sequence[str], emails: Iterable[str]) -> Iterable[tuple[Any, ...]]:
         for chunk in chunks(emails):
-            query = select(*(table.c[name] for name in names)).where(table.c.account == self._account, table.c.email.in_(chunk))
+            query = select(*(table.c[name] for name in names)).where(
+                table.c.account == self._account, table.c.email.in_(chunk)
+            )
             yield from (tuple(row) for row in self._db.execute(query))
 
     def _put(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:

@@ -108,7 +108,9 @@ def _prepare_file(path: Path) -> None:
         if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        raise StateError(f"the database {path} cannot be made ({error.strerror})", "check the folder's owner and the disk") from error
+        raise StateError(
+            f"the database {path} cannot be made ({error.strerror})", "check the folder's owner and the disk"
+        ) from error
 
 
 def _tune_sqlite(engine: Engine) -> None:
@@ -120,7 +122,12 @@ def _tune_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection, _record) -> None:  # type: ignore[no-untyped-def]
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            f"busy_timeout={BUSY_SECONDS * 1000}",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -134,8 +141,8 @@ def _migrate(engine: Engine) -> None:
         version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if known else None
     if version == HEAD:
         return
-    from alembic import command  # noqa: PLC0415 - slow to import, needed once in a database's life
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic import command
+    from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
@@ -150,10 +157,14 @@ def translated(where: str) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise StateError(f"the database {where} cannot be used ({_words(error)})", "check that it is up, writable and not full") from None
+        raise StateError(
+            f"the database {where} cannot be used ({_words(error)})", "check that it is up, writable and not full"
+        ) from None
     except SQLAlchemyError as error:
         words = _words(error) if isinstance(error, DBAPIError) else type(error).__name__
-        raise StateError(f"the database {where} refused an operation ({words})", "this is a defect: report it with the log") from None
+        raise StateError(
+            f"the database {where} refused an operation ({words})", "this is a defect: report it with the log"
+        ) from None
 
 
 def _words(error: DBAPIError) -> str:
@@ -164,13 +175,15 @@ def _words(error: DBAPIError) -> str:
 
 @contextmanager
 def _file_lock(path: Path, account: str) -> Iterator[None]:
-    import fcntl  # noqa: PLC0415 - POSIX only, as the rest of the nightly life is
+    import fcntl
 
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as error:
-        raise StateError(f"the lock {path} cannot be made ({error.strerror})", "check the folder's owner and the disk") from error
+        raise StateError(
+            f"the lock {path} cannot be made ({error.strerror})", "check the folder's owner and the disk"
+        ) from error
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

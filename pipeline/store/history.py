@@ -38,7 +38,14 @@ class History:
 
     def begin(self, run_id: str, kind: str, days: tuple[dt.date | None, dt.date], now: datetime) -> None:
         """Note that a run has begun; `days` are its business date and its as-of."""
-        values = {"id": run_id, "account": self._account, "kind": kind, "date": days[0], "as_of": days[1], "started_at": now}
+        values = {
+            "id": run_id,
+            "account": self._account,
+            "kind": kind,
+            "date": days[0],
+            "as_of": days[1],
+            "started_at": now,
+        }
         self._db.execute(insert(runs).values(**values, status="running", message="", summary={}))
 
     def finish(self, run_id: str, status: str, message: str, summary: Json, now: datetime) -> None:
@@ -53,7 +60,9 @@ class History:
 
     def last_success(self) -> Row[Any] | None:
         """The last run that brought a day, or all that was pending, to the platform."""
-        query = select(runs).where(runs.c.account == self._account, runs.c.status.in_(("done", "partial")), runs.c.kind != "approve")
+        query = select(runs).where(
+            runs.c.account == self._account, runs.c.status.in_(("done", "partial")), runs.c.kind != "approve"
+        )
         return self._db.execute(query.order_by(runs.c.finished_at.desc(), runs.c.id.desc()).limit(1)).first()
 
     def hold(self, hold: Hold) -> None:

@@ -12,12 +12,39 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, Table, and_, delete, exists, false, func, insert, literal, or_, select, union, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    Table,
+    and_,
+    delete,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    union,
+    update,
+)
 
 from pipeline.merge import BOOKING, CANCELLATION
 from pipeline.merge import Row as Record
 from pipeline.schema import Reject
-from pipeline.store.tables import bookings, cancellations, files, loads, marks, members, memberships, rejects, suppressions
+from pipeline.store.tables import (
+    bookings,
+    cancellations,
+    files,
+    loads,
+    marks,
+    members,
+    memberships,
+    rejects,
+    suppressions,
+)
 
 CHUNK = 5_000
 
@@ -81,7 +108,9 @@ class Ledger:
         """Record a load in place of its earlier version; the same content again changes nothing."""
         old = self._load(load.slot)
         if old is not None and old[1] == load.fingerprint:
-            versions = self._db.execute(select(files.c.version).where(files.c.load_id == old[0]).order_by(files.c.id)).scalars()
+            versions = self._db.execute(
+                select(files.c.version).where(files.c.load_id == old[0]).order_by(files.c.id)
+            ).scalars()
             return Recorded(old[0], changed=False, versions=tuple(versions))
         if old is not None:
             # The slot is unique; the old version steps aside under a name that no file can have.
@@ -157,7 +186,14 @@ class Ledger:
                 records = [{**_without_file(row), **common, "file_id": file_ids[_number(row["file"])]} for row in chunk]
                 self._db.execute(insert(table), records)
         aside = [
-            {"account": self._account, "load_id": load_id, "file_id": file_id, "line": r.line, "reason": r.reason, "text": r.text}
+            {
+                "account": self._account,
+                "load_id": load_id,
+                "file_id": file_id,
+                "line": r.line,
+                "reason": r.reason,
+                "text": r.text,
+            }
             for file, file_id in zip(load.files, file_ids, strict=True)
             for r in file.rejects
         ]
@@ -187,7 +223,9 @@ class Ledger:
         self._choose(bookings, (bookings.c.performance_key,), load_ids, gone)
         self._choose(cancellations, (cancellations.c.performance_key, cancellations.c.cancelled_at), load_ids, gone)
 
-    def _choose(self, table: Table, key: Iterable[ColumnElement[Any]], load_ids: Sequence[int], gone: int | None) -> None:
+    def _choose(
+        self, table: Table, key: Iterable[ColumnElement[Any]], load_ids: Sequence[int], gone: int | None
+    ) -> None:
         other = table.alias("other")
         better = [
             other.c.account == table.c.account,
@@ -232,10 +270,14 @@ class Ledger:
 
     def mark_day(self, business_date: date) -> None:
         """Mark the contacts of a day to be sent again."""
-        ids = select(loads.c.id).where(loads.c.account == self._account, loads.c.kind == "day", loads.c.business_date == business_date)
+        ids = select(loads.c.id).where(
+            loads.c.account == self._account, loads.c.kind == "day", loads.c.business_date == business_date
+        )
         people = select(bookings.c.email).where(bookings.c.load_id.in_(ids))
         self.mark(people)
-        self._db.execute(update(marks).where(marks.c.account == self._account, marks.c.email.in_(people)).values(resend=True))
+        self._db.execute(
+            update(marks).where(marks.c.account == self._account, marks.c.email.in_(people)).values(resend=True)
+        )
 
     def unmark(self, emails: Iterable[str]) -> None:
         """Take the marks of these addresses away."""
@@ -244,7 +286,9 @@ class Ledger:
 
     def bookings_of(self, email: str | None = None) -> list[Record]:
         """The current bookings of one contact, or of all that are marked."""
-        query = select(*(bookings.c[name] for name in BOOKING)).where(bookings.c.account == self._account, bookings.c.current)
+        query = select(*(bookings.c[name] for name in BOOKING)).where(
+            bookings.c.account == self._account, bookings.c.current
+        )
         if email is not None:
             return self._records(query.where(bookings.c.email == email))
         marked = and_(marks.c.account == bookings.c.account, marks.c.email == bookings.c.email)
@@ -252,7 +296,9 @@ class Ledger:
 
     def cancellations_for(self, email: str | None = None) -> list[Record]:
         """The current cancellations that may concern one contact, or all that are marked: by transaction, or by address."""
-        mine = select(marks.c.email).where(marks.c.account == self._account) if email is None else select(literal(email))
+        mine = (
+            select(marks.c.email).where(marks.c.account == self._account) if email is None else select(literal(email))
+        )
         bought = select(bookings.c.transaction_id).where(
             bookings.c.account == self._account, bookings.c.current, bookings.c.email.in_(mine)
         )
@@ -266,10 +312,16 @@ class Ledger:
     def sources(self, email: str, on: str) -> list[tuple[str, str, str]]:
         """Where a contact's bookings and cancellations until the day `on` stand: file name, line numbers, what."""
         found: list[tuple[str, str, str]] = []
-        bought = select(bookings.c.transaction_id).where(bookings.c.account == self._account, bookings.c.current, bookings.c.email == email)
+        bought = select(bookings.c.transaction_id).where(
+            bookings.c.account == self._account, bookings.c.current, bookings.c.email == email
+        )
         for table, day, mine in (
             (bookings, bookings.c.booked_on, bookings.c.email == email),
-            (cancellations, cancellations.c.cancelled_on, or_(cancellations.c.email == email, cancellations.c.transaction_id.in_(bought))),
+            (
+                cancellations,
+                cancellations.c.cancelled_on,
+                or_(cancellations.c.email == email, cancellations.c.transaction_id.in_(bought)),
+            ),
         ):
             query = (
                 select(files.c.name, table.c.lines)
@@ -339,7 +391,9 @@ class Ledger:
     def coverage(self) -> tuple[date | None, date | None]:
         """The first date that was ever recorded, and the last one that a backfill covers."""
         query = select(func.min(files.c.business_date)).where(files.c.account == self._account)
-        backfills = select(func.max(files.c.business_date)).where(files.c.account == self._account, files.c.kind == "backfill")
+        backfills = select(func.max(files.c.business_date)).where(
+            files.c.account == self._account, files.c.kind == "backfill"
+        )
         return self._db.execute(query).scalar(), self._db.execute(backfills).scalar()
 
     def current_files(self, business_date: date) -> list[tuple[str, str, str]]:
@@ -363,7 +417,9 @@ class Ledger:
         gone += self._db.execute(
             delete(cancellations).where(cancellations.c.account == self._account, cancellations.c.cancelled_on < text)
         ).rowcount
-        stale = select(loads.c.id).where(loads.c.account == self._account, loads.c.kind == "day", loads.c.business_date < start)
+        stale = select(loads.c.id).where(
+            loads.c.account == self._account, loads.c.kind == "day", loads.c.business_date < start
+        )
         self._db.execute(delete(rejects).where(rejects.c.load_id.in_(stale)))
         return gone
 
@@ -380,7 +436,9 @@ class Ledger:
         self._db.execute(update(memberships).where(memberships.c.account == self._account, rests).values(settled=True))
         query = (
             select(suppressions.c.email, suppressions.c.contact_ids, bookings.c.contact_id)
-            .join(bookings, and_(bookings.c.account == suppressions.c.account, bookings.c.email == suppressions.c.email))
+            .join(
+                bookings, and_(bookings.c.account == suppressions.c.account, bookings.c.email == suppressions.c.email)
+            )
             .where(*old, bookings.c.contact_id.is_not(None))
             .distinct()
         )
@@ -397,7 +455,9 @@ class Ledger:
     def purgeable_files(self, start: date) -> list[str]:
         """Digests of archived files that are older than `start` and that nothing newer shares."""
         kept = select(files.c.sha256).where(files.c.business_date >= start)
-        query = select(files.c.sha256).where(files.c.account == self._account, files.c.business_date < start, files.c.sha256.not_in(kept))
+        query = select(files.c.sha256).where(
+            files.c.account == self._account, files.c.business_date < start, files.c.sha256.not_in(kept)
+        )
         return sorted(set(self._db.execute(query).scalars()))
 
     def _delete_load(self, load_id: int) -> None:

@@ -253,4 +253,3 @@ holds = Table(
     comment="What a guard holds until somebody approves it.",
 )
 Index("holds_by_account", holds.c.account, holds.c.state)
-

@@ -1,0 +1,506 @@
+"""Words in, words out, exit codes: the only module that prints, exits, reads the clock or the environment."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+import click
+
+from pipeline import __version__
+from pipeline.errors import PlacierError, UsageError
+
+if TYPE_CHECKING:
+    from pipeline.config import Account, Configuration
+    from pipeline.doors import Outside
+    from pipeline.nightly import Setting
+    from pipeline.run import Run
+    from pipeline.show import Page
+
+Body = TypeVar("Body", bound=Callable[..., int])
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What every command understands."""
+
+    config: Path
+    json: bool
+    log_format: str | None
+    verbose: bool
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="placier")
+def main() -> None:
+    """Placier seats every ticket buyer in the right mailing groups, every night.
+
+    \b
+    Exit codes: 0 done · 1 failed · 2 usage or configuration · 3 done, but the platform refused some contacts ·
+    4 the day file is not there · 5 held by a guard (see approve) · 75 another run of this account is under way
+    """
+
+
+def command(body: Body) -> click.Command:
+    """A command with the options that all share; what it returns is the exit code.  The one handler of errors."""
+
+    @functools.wraps(body)
+    def invoke(config: Path | None, as_json: bool, log_format: str | None, verbose: bool, **words: object) -> NoReturn:
+        chosen = config or Path(os.environ.get("PLACIER_CONFIG") or "config")
+        options = Options(chosen, as_json, log_format, verbose)
+        try:
+            code = body(options, **words)
+        except PlacierError as error:
+            _complain(error, options)
+            code = error.exit_code
+        except KeyboardInterrupt:
+            click.echo("interrupted: nothing is half-done, the next run goes on", err=True)
+            code = 130
+        sys.exit(code)
+
+    decorated: Callable[..., object] = invoke
+    for option in (
+        click.option("-v", "verbose", is_flag=True, help="Log more."),
+        click.option(
+            "--log-format", type=click.Choice(["console", "json"]), help="Log every run, in this form, on stderr."
+        ),
+        click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout."),
+        click.option(
+            "--config", type=click.Path(path_type=Path), help="The configuration folder [PLACIER_CONFIG, or ./config]."
+        ),
+    ):
+        decorated = option(decorated)  # type: ignore[arg-type]
+    return main.command(name=body.__name__.removesuffix("_"), help=body.__doc__)(decorated)
+
+
+_as_of = click.option("--as-of", type=DAY, help="The day the run is for [today].")
+_dry = click.option("--dry-run", "dry", is_flag=True, help="Show the plan; send and keep nothing.")
+
+
+@command
+@click.argument("account", nargs=-1)
+@click.option("--date", "day", type=DAY, help="The business date, that day alone [the day before as-of].")
+@_as_of
+@_dry
+def run(options: Options, account: tuple[str, ...], day: datetime | None, as_of: datetime | None, dry: bool) -> int:
+    """The nightly job: fetch, record, plan, push, report."""
+    from pipeline import nightly
+
+    def walk(setting: Setting) -> list[Run]:
+        today = _day(as_of, setting.account)
+        chosen = today - timedelta(days=1) if day is None else day.date()
+        return nightly.run(setting, chosen, today, alone=day is not None)
+
+    return _walk(options, account, walk, kind="run", dry=dry)
+
+
+@command
+@click.argument("account")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@_as_of
+@_dry
+def backfill(options: Options, account: str, files: tuple[Path, ...], as_of: datetime | None, dry: bool) -> int:
+    """The 24-month history, from files or from the source's backfill pattern."""
+    from pipeline import nightly
+
+    return _walk(
+        options, [account], lambda s: nightly.backfill(s, files, _day(as_of, s.account)), kind="backfill", dry=dry
+    )
+
+
+@command
+@click.argument("account")
+@click.argument("day", metavar="DATE", type=DAY)
+@click.option(
+    "--file", "files", multiple=True, type=click.Path(path_type=Path), help="Take this file instead of the archive's."
+)
+@click.option("--refetch", is_flag=True, help="Bring the day from the source again.")
+@click.option("--resend", is_flag=True, help="Push the day's contacts even if they are acknowledged.")
+@_as_of
+@_dry
+def replay(
+    options: Options,
+    account: str,
+    day: datetime,
+    files: tuple[Path, ...],
+    refetch: bool,
+    resend: bool,
+    as_of: datetime | None,
+    dry: bool,
+) -> int:
+    """A day again, from the archive; the same day again changes and sends nothing."""
+    from pipeline import nightly
+
+    how = nightly.Replay(files, refetch, resend)
+    return _walk(
+        options, [account], lambda s: nightly.replay(s, day.date(), how, _day(as_of, s.account)), kind="replay", dry=dry
+    )
+
+
+@command
+@click.argument("account")
+@_as_of
+@_dry
+def push(options: Options, account: str, as_of: datetime | None, dry: bool) -> int:
+    """What is still to be sent, without reading a file."""
+    from pipeline import nightly
+
+    return _walk(options, [account], lambda s: nightly.push(s, _day(as_of, s.account)), kind="push", dry=dry)
+
+
+@command
+@click.argument("account")
+@click.argument("run_id", metavar="RUN")
+def approve(options: Options, account: str, run_id: str) -> int:
+    """Push what the run RUN holds, as of that run's day; refused if the plan has changed since."""
+    from pipeline import nightly
+
+    return _walk(options, [account], lambda s: nightly.approve(s, run_id), kind="approve", dry=False)
+
+
+@command
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--mapping", default=None, help="The mapping to read it with [the account's, or tuxedo].")
+@click.option("--account", default=None, help="The account whose time zone, mapping and file names count.")
+def check(options: Options, file: Path, mapping: str | None, account: str | None) -> int:
+    """Read a file, print its counts and every bad line; touches nothing."""
+    from pipeline import inspection
+
+    owner = None if account is None else _configuration(options).account(account)
+    today = datetime.now(UTC).astimezone(inspection.zone_of(owner)).date()
+    config_dir = options.config if options.config.is_dir() else None
+    reading, found = inspection.look(file, mapping, owner, (config_dir, today))
+    if options.json:
+        _print_json(found)
+    else:
+        inspection.show(_page(), reading, found)
+    return 3 if reading.rejects else 0
+
+
+@command
+@click.argument("account", required=False)
+def status(options: Options, account: str | None) -> int:
+    """Last runs, missing days, what is held and pending, the last success."""
+    from pipeline import answers, show
+
+    with _settings(options, [account] if account else []) as settings:
+        found = []
+        for setting in settings:
+            with setting.database.transaction() as connection:
+                found.append(answers.status(connection, setting))
+    if options.json:
+        _print_json({"accounts": found})
+    else:
+        show.status(_page(), found)
+    return 0
+
+
+@command
+@click.argument("account")
+@click.argument("email")
+@click.option("--on", "on", type=DAY, help="The day asked about [today].")
+def why(options: Options, account: str, email: str, on: datetime | None) -> int:
+    """May we write to this person: basis, until when, proof, the file and line that said so, and the groups."""
+    from pipeline import answers, show
+
+    with _settings(options, [account]) as settings, settings[0].database.transaction() as connection:
+        answer = answers.why(connection, settings[0].account, email, _day(on, settings[0].account))
+    if options.json:
+        _print_json(answer)
+    else:
+        show.why(_page(), answer)
+    return 0
+
+
+@command
+@click.argument("account")
+@click.option("--repair", is_flag=True, help="Bring the platform back to the acknowledged state.")
+@_as_of
+def verify(options: Options, account: str, repair: bool, as_of: datetime | None) -> int:
+    """Compare the platform with the acknowledged state, contact by contact."""
+    from pipeline import verify as verification
+
+    with _settings(options, [account]) as settings:
+        verdict = verification.verify(settings[0], _day(as_of, settings[0].account), repair=repair)
+    rows = [{"email": d.email, "what": d.what, "ours": d.ours, "theirs": d.theirs} for d in verdict.differences]
+    if options.json:
+        _print_json(
+            {"account": account, "contacts": verdict.contacts, "differences": rows, "repaired": verdict.repaired}
+        )
+    else:
+        page = _page()
+        page.say(
+            f"{account}: {verdict.contacts} contacts compared, {len(rows)} differences, {verdict.repaired} repaired"
+        )
+        page.table(("contact", "what", "ours", "theirs"), [tuple(row.values()) for row in rows])
+        if rows and not repair:
+            page.say(f"→ placier verify {account} --repair brings the platform back")
+    return 3 if rows else 0
+
+
+@command
+@click.argument("account")
+@click.option("--within", type=click.IntRange(0, 3650), required=True, help="Days.")
+@_as_of
+def expiring(options: Options, account: str, within: int, as_of: datetime | None) -> int:
+    """Consents that are about to end."""
+    from pipeline import answers
+
+    with _settings(options, [account]) as settings, settings[0].database.transaction() as connection:
+        found = answers.expiring(connection, settings[0].account, within, _day(as_of, settings[0].account))
+    if options.json:
+        _print_json(found)
+    else:
+        contacts = found["contacts"]
+        rows = [tuple(contact.values()) for contact in contacts] if isinstance(contacts, list) else []
+        page = _page()
+        page.say(f"{account}: {len(rows)} consents end within {within} days")
+        page.table(("contact", "valid through", "last show"), rows)
+    return 0
+
+
+@command
+@click.argument("account", required=False)
+def doctor(options: Options, account: str | None) -> int:
+    """What is missing, in the order to mend it: configuration, secrets, source, database, token, fields, groups."""
+    from dataclasses import asdict
+
+    from pipeline import doctor as doctoring
+    from pipeline import show
+
+    configuration = _configuration(options)
+    accounts = [configuration.account(account)] if account else list(configuration.accounts.values())
+    found = doctoring.examine(configuration, accounts, _outside(options))
+    if options.json:
+        _print_json({"checks": [asdict(item) for item in found]})
+    else:
+        show.checks(_page(), found)
+    return 0 if all(item.ok for item in found) else 2
+
+
+@command
+@click.argument("directory", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
+def init(options: Options, directory: Path) -> int:
+    """Write a commented starter configuration, mappings and cron files."""
+    from pipeline.start import write_start
+
+    written = write_start(directory)
+    if options.json:
+        _print_json({"files": [str(item) for item in written]})
+    else:
+        for item in written:
+            click.echo(str(item))
+        click.echo(
+            f"now edit {directory / 'config' / 'accounts'}, then: placier doctor --config {directory / 'config'}"
+        )
+    return 0
+
+
+@command
+@click.option("--data", type=click.Path(path_type=Path), default=Path("var/sandbox"), help="Where it keeps its files.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8089, help="Of the platform's API; 0: a free one.")
+@click.option("--sftp-port", type=click.IntRange(0, 65535), default=2222, help="Of the SFTP drop; 0: a free one.")
+def sandbox(options: Options, data: Path, port: int, sftp_port: int) -> int:
+    """A local SFTP drop and a local stand-in of the platform's API, for trying things.  Ctrl-C ends it."""
+    from pipeline.sandbox.pair import Pair
+
+    with _extra("sandbox"), Pair(data, port, sftp_port) as pair:
+        if options.json:
+            _print_json(pair.facts())
+        else:
+            click.echo(pair.told())
+        sys.stdout.flush()
+        pair.wait()
+    return 0
+
+
+@command
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("var/demo"),
+    help="Where it keeps everything; emptied first.",
+)
+def demo(options: Options, data: Path) -> int:
+    """The whole story on the sandbox: backfill, two nights, a replay, a cancellation; ends with the path of its report."""
+    with _extra("sandbox"):
+        from pipeline.sandbox import demo as story
+
+        facts = story.play(data, _page(), _outside(options))
+    if options.json:
+        _print_json(facts)
+    return 0
+
+
+# What the commands share
+
+
+@contextmanager
+def _extra(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UsageError(f"this needs the package {error.name}", f"pip install 'placier[{name}]'") from error
+
+
+def _configuration(options: Options) -> Configuration:
+    from pipeline.config import load
+
+    return load(options.config)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _outside(options: Options) -> Outside:
+    from pipeline.doors import Outside
+    from pipeline.log import set_up
+
+    log = set_up(options.log_format or "console", verbose=options.verbose or options.log_format is not None)
+    return Outside(os.environ, _now, time.sleep, log)
+
+
+def _day(given: datetime | None, account: Account) -> date:
+    return datetime.now(account.zone).date() if given is None else given.date()
+
+
+@contextmanager
+def _settings(options: Options, names: Sequence[str]) -> Iterator[list[Setting]]:
+    """The settings of some accounts, or of all."""
+    from pipeline.doors import open_state, setting
+
+    configuration = _configuration(options)
+    accounts = [configuration.account(name) for name in names] or list(configuration.accounts.values())
+    outside = _outside(options)
+    database = open_state(configuration)
+    try:
+        yield [setting(configuration, account, database, outside) for account in accounts]
+    finally:
+        database.close()
+
+
+def _walk(options: Options, names: Sequence[str], walk: Callable[[Setting], list[Run]], *, kind: str, dry: bool) -> int:
+    """Walk for each account, one failing without stopping the others; tell, and give the exit code of all."""
+    from pipeline import show
+    from pipeline.alerts import ping
+    from pipeline.doors import open_state, setting
+    from pipeline.report.page import write_page
+    from pipeline.run import exit_code
+
+    configuration = _configuration(options)
+    accounts = [configuration.account(name) for name in names] or list(configuration.accounts.values())
+    if not accounts:
+        raise UsageError(f"no account is configured in {configuration.directory}", "`placier init` writes an example")
+    outside = _outside(options)
+    health = "" if dry or kind != "run" else configuration.main.alerts.healthcheck_url
+    ping(health, "/start", lambda what: outside.log.warning("healthcheck failed", error=what))
+    reports = configuration.path(configuration.main.state.reports)
+
+    def finished(told: Run) -> None:
+        if not dry:
+            write_page(reports, told)
+        _log_line(outside, told)
+
+    told: list[Run] = []
+    with _progress(options) as progress:
+        outside = replace(outside, progress=progress, finished=finished)
+        database = open_state(configuration, create=not dry)
+        try:
+            for account in accounts:
+                told += _walk_one(setting(configuration, account, database, outside, dry=dry), walk, kind)
+        finally:
+            database.close()
+    code = exit_code(told)
+    ping(health, "" if code == 0 else "/fail", lambda what: outside.log.warning("healthcheck failed", error=what))
+    if options.json:
+        _print_json({"runs": [item.json() for item in told]})
+    elif kind != "run" or dry or code or sys.stdout.isatty():
+        show.runs(_page(to_stderr=bool(code) and kind == "run" and not sys.stdout.isatty()), told)
+    return code
+
+
+def _walk_one(setting: Setting, walk: Callable[[Setting], list[Run]], kind: str) -> list[Run]:
+    """The runs of one account; an error that no run could take in becomes a run of its own."""
+    from pipeline.run import Run
+
+    try:
+        return walk(setting)
+    except PlacierError as error:
+        if isinstance(error, UsageError) and kind == "approve":
+            raise
+        failed = Run(setting.account.name, kind, None, _day(None, setting.account), setting.new_id())
+        failed.end(error)
+        setting.finished(failed)
+        return [failed]
+
+
+def _log_line(outside: Outside, told: Run) -> None:
+    """The one canonical line of a run."""
+    facts = told.json()
+    keys = (
+        "account",
+        "kind",
+        "date",
+        "as_of",
+        "run_id",
+        "status",
+        "pushed",
+        "refused",
+        "unmatched_cancellations",
+        "requests",
+        "seconds",
+    )
+    speak = outside.log.info if told.status in {"done", "dry_run"} else outside.log.warning
+    speak("run ended", **{key: facts[key] for key in keys}, **({"message": told.message} if told.message else {}))
+
+
+@contextmanager
+def _progress(options: Options) -> Iterator[Callable[[str, int, int], None]]:
+    """Progress bars on a terminal, silence elsewhere."""
+    if options.json or not sys.stderr.isatty():
+        yield lambda stage, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks = {}
+
+        def tell(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield tell
+
+
+def _page(*, to_stderr: bool = False) -> Page:
+    from rich.console import Console
+
+    from pipeline.show import Page
+
+    return Page(Console(stderr=to_stderr, highlight=False, width=None if sys.stdout.isatty() else 200))
+
+
+def _print_json(document: object) -> None:
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def _complain(error: PlacierError, options: Options) -> None:
+    if options.json:
+        _print_json({"error": {"message": error.message, "remedy": error.remedy, "exit_code": error.exit_code}})
+    click.echo(f"placier: {error.message}", err=True)
+    if error.remedy:
+        click.echo(f"  → {error.remedy}", err=True)

@@ -1,0 +1,167 @@
+"""What people read on the terminal: plain lines everywhere, tables where there is a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.doctor import Check
+from pipeline.log import mask
+from pipeline.plan import GENERAL, Change
+from pipeline.run import Run
+
+Json = Mapping[str, object]
+COUNTS = (
+    ("groups_created", "groups created"),
+    ("contacts_created", "contacts created"),
+    ("contacts_updated", "contacts updated"),
+    ("joins", "joined a group"),
+    ("leaves", "left a group"),
+)
+PREVIEW = 40
+"""Changes that a dry run lists one by one."""
+
+
+class Page:
+    """A console that draws tables on a terminal and writes plain columns elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def say(self, text: str = "", style: str = "") -> None:
+        """One line of text, as it is."""
+        self._console.print(Text(text, style=style if self._console.is_terminal else ""), soft_wrap=True)
+
+    def table(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Rows under a header."""
+        listed = [[str(cell) for cell in row] for row in rows]
+        if self._console.is_terminal:
+            table = Table(*head, box=box.SIMPLE_HEAD, pad_edge=False)
+            for row in listed:
+                table.add_row(*(Text(cell) for cell in row))
+            self._console.print(table)
+            return
+        widths = [max(len(cell) for cell in column) for column in zip(head, *listed, strict=True)]
+        for row in [list(head), *listed]:
+            self.say("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def runs(page: Page, told: Sequence[Run]) -> None:
+    """What each run did, or would do."""
+    for run in told:
+        style = "bold green" if run.status in {"done", "dry_run"} else "bold red"
+        day = "" if run.date is None else f" {run.date}"
+        page.say(f"{run.account}: {run.kind}{day} as of {run.as_of}: {run.status} (run {run.run_id})", style)
+        for file in run.files:
+            version = f", version {file.version}" if file.version > 1 else ""
+            page.say(f"  {file.name}: {file.lines} lines, {file.accepted} accepted, {file.rejected} set aside{version}")
+        if run.ignored_columns:
+            page.say(f"  columns ignored: {', '.join(run.ignored_columns)}")
+        for name, reject in run.rejects[:10]:
+            page.say(f"  set aside: {name} line {reject.line}: {reject.reason}")
+        if len(run.rejects) > 10:
+            page.say(f"  … and {len(run.rejects) - 10} more: the page of the run lists them")
+        if run.unmatched:
+            page.say(f"  cancellations that match no booking (kept, they may match later): {run.unmatched}")
+        if run.plan is not None:
+            _plan(page, run)
+        if run.message:
+            page.say(f"  {run.message.replace(chr(10), chr(10) + '  → ')}", "red")
+
+
+def _plan(page: Page, run: Run) -> None:
+    if run.plan is None:
+        return
+    dry = run.status == "dry_run"
+    planned, done = run.plan.counts, run.pushed
+    words = [f"{getattr(planned if dry else done, key)} {label}" for key, label in COUNTS]
+    page.say(f"  {'would be' if dry else 'done'}: {', '.join(words)}")
+    if run.plan.skips:
+        page.say("  left alone: " + ", ".join(f"{n} {reason}" for reason, n in run.plan.skips.items()))
+    if run.refused:
+        page.say(f"  refused by the platform: {len(run.refused)}")
+    if dry:
+        page.table(("contact", "why", "joins", "leaves"), [_change(change) for change in run.plan.changes[:PREVIEW]])
+        if len(run.plan.changes) > PREVIEW:
+            page.say(f"  … and {len(run.plan.changes) - PREVIEW} more contacts")
+        page.say("  nothing was sent, nothing was kept: this was a dry run")
+
+
+def _change(change: Change) -> tuple[str, str, str, str]:
+    leaves = ", ".join(f"{group_name(leave.group_key)} ({leave.reason})" for leave in change.leaves)
+    joins = ", ".join(group_name(key) for key in change.joins)
+    return mask(change.email), ", ".join(change.reasons), joins or "-", leaves or "-"
+
+
+def group_name(key: str) -> str:
+    """A group's key, in words."""
+    return "general group" if key == GENERAL else key.split(":", 1)[-1]
+
+
+def why(page: Page, answer: Json) -> None:
+    """May we write to this person, on what basis, and who said so."""
+    verdict = "yes" if answer["may_send"] else "no"
+    page.say(f"{answer['email']}: may we write? {verdict}", "bold green" if answer["may_send"] else "bold red")
+    if answer["suppressed"]:
+        page.say(f"  suppressed: {answer['suppressed']}")
+    if answer["basis"]:
+        page.say(f"  consent: {answer['basis']}, from {answer['consent_date']} through {answer['consent_until']}")
+        page.say(f"  proof: {answer['proof']}")
+    else:
+        page.say("  no consent is known")
+    groups = _rows(answer["groups"])
+    if groups:
+        page.table(
+            ("group", "member", "why"), [(g["title"], "yes" if g["member"] else "no", g["reason"]) for g in groups]
+        )
+    fields = answer["fields"]
+    if isinstance(fields, Mapping) and fields:
+        page.table(("field", "value"), list(fields.items()))
+    sources = _rows(answer["sources"])
+    if sources:
+        page.say("  said by: " + ", ".join(f"{s['file']} line {s['line']}" for s in sources))
+    else:
+        page.say("  no file has ever told of this person")
+
+
+def status(page: Page, accounts: Iterable[Json]) -> None:
+    """How each account stands."""
+    for account in accounts:
+        success = account["last_success"]
+        when = f"{success['finished_at']} (run {success['run_id']})" if isinstance(success, Mapping) else "never"
+        page.say(f"{account['account']}: last success {when}", "bold")
+        missing = account["missing_days"]
+        page.say(
+            f"  missing days: {', '.join(str(day) for day in missing) if isinstance(missing, list) and missing else 'none'}"
+        )
+        for hold in _rows(account["held"]):
+            page.say(
+                f"  held: {hold['operations']} {hold['reason']} → placier approve {account['account']} {hold['run_id']}",
+                "red",
+            )
+        page.say(f"  contacts waiting: {account['pending']}")
+        rows = [
+            (run["run_id"], run["kind"], run["date"] or "-", run["as_of"], run["status"])
+            for run in _rows(account["runs"])
+        ]
+        if rows:
+            page.table(("run", "kind", "date", "as of", "status"), rows)
+
+
+def checks(page: Page, found: Iterable[Check]) -> None:
+    """What doctor saw."""
+    for check in found:
+        page.say(
+            f"{'ok  ' if check.ok else 'MEND'} {check.account or 'placier'}: {check.check}: {check.message}",
+            "" if check.ok else "red",
+        )
+        if not check.ok and check.remedy:
+            page.say(f"     → {check.remedy}")
+
+
+def _rows(value: object) -> list[Mapping[str, object]]:
+    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []
