@@ -10,7 +10,7 @@ TIMEOUT = 10.0
 
 
 def ping(url: str, suffix: str, complain: Callable[[str], None]) -> None:
-    """GET `url` + `suffix` (`/start`, nothing, or `/fail`); what goes wrong is told to `complain`, without the address."""
+    """GET `url` + `suffix` (`/start`, nothing, or `/fail`); what goes wrong goes to `complain`, without the URL."""
     if not url:
         return
     try:

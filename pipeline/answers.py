@@ -109,9 +109,8 @@ def _groups(known: Known, account: Account) -> list[Json]:
         return []
     answers = [_general(known, account)]
     seats = {} if known.desired is None else known.desired.seats
-    for key in sorted({*seats, *(key for key in known.seats if key != GENERAL)}):
-        answers.append(_show(key, seats.get(key), known, account))
-    return answers
+    keys = sorted({*seats, *(key for key in known.seats if key != GENERAL)})
+    return [*answers, *(_show(key, seats.get(key), known, account) for key in keys)]
 
 
 def _general(known: Known, account: Account) -> Json:

@@ -50,15 +50,15 @@ class Archive:
             ) from error
         return digest
 
-    def bring(self, digest: str, into: Path) -> Path:
-        """Unpack an archived file into the folder `into`; StateError if it is gone or damaged."""
+    def bring(self, digest: str, path: Path) -> Path:
+        """Unpack an archived file to `path`; StateError if it is gone or damaged."""
         packed = self._find(digest)
         if packed is None:
             raise StateError(
                 f"the archive no longer holds the file {digest[:12]}…", "bring it again with --refetch or --file"
             )
-        path = into / digest
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             with gzip.open(packed, "rb") as source, path.open("wb") as target:
                 shutil.copyfileobj(source, target, BLOCK)
         except (OSError, EOFError) as error:

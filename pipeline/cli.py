@@ -43,7 +43,7 @@ class Options:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="placier")
 def main() -> None:
-    """Placier seats every ticket buyer in the right mailing groups, every night.
+    r"""Placier seats every ticket buyer in the right mailing groups, every night.
 
     \b
     Exit codes: 0 done · 1 failed · 2 usage or configuration · 3 done, but the platform refused some contacts ·
@@ -332,7 +332,7 @@ def sandbox(options: Options, data: Path, port: int, sftp_port: int) -> int:
     help="Where it keeps everything; emptied first.",
 )
 def demo(options: Options, data: Path) -> int:
-    """The whole story on the sandbox: backfill, two nights, a replay, a cancellation; ends with the path of its report."""
+    """The whole story on the sandbox: backfill, nights, a replay, a cancellation; ends with the path of its report."""
     with _extra("sandbox"):
         from pipeline.sandbox import demo as story
 

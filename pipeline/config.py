@@ -143,7 +143,7 @@ class CyberimpactPlatform(Section):
 
     kind: Literal["cyberimpact"]
     base_url: str = Field("https://api.cyberimpact.com", pattern=r"^https?://[^\s]+$")
-    token_env: str = "CYBERIMPACT_TOKEN"
+    token_env: str = "CYBERIMPACT_TOKEN"  # noqa: S105 - the name of a variable
     token_file: str = ""
     batch_size: int = Field(500, ge=1, le=10_000)
     requests_per_second: float = Field(2.0, gt=0, le=100_000)
@@ -312,7 +312,7 @@ def load(directory: Path) -> Configuration:
 
 
 def secret(env: str, path: Path | None, what: str, environment: Mapping[str, str]) -> str:
-    """A secret from the environment variable `env`, else from the file `path`; UsageError names where it was looked for."""
+    """A secret from the file `path`, else from the environment variable `env`; UsageError names where it looked."""
     if path is not None:
         check_private(path, what)
         return path.read_text(encoding="utf-8").strip()
@@ -373,7 +373,7 @@ def _parse(path: Path, model: type[Model], problems: list[str]) -> Model | None:
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """One sentence per problem: the key, what is wrong, what would be accepted.  Never the value: it may be a secret."""
+    """One sentence per problem: the key, what is wrong, what would be accepted.  Never the value."""
     lines = []
     for item in error.errors(include_url=False, include_input=False):
         location = [str(part) for part in item["loc"]]

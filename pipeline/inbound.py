@@ -83,7 +83,9 @@ def at_hand(files: Iterable[tuple[str, Path]], archive: Archive) -> list[Brought
 
 def from_archive(files: Iterable[tuple[str, str, str]], archive: Archive, folder: Path) -> list[Brought]:
     """Archived files, as (role, name, digest)."""
-    return [Brought(role, name, archive.bring(digest, folder), digest) for role, name, digest in files]
+    return [
+        Brought(role, name, archive.bring(digest, folder / digest[:12] / name), digest) for role, name, digest in files
+    ]
 
 
 def role_of(account: Account, name: str, day: date) -> str:

@@ -6,8 +6,8 @@
     push      what is still to be sent:                                                            send -> purge
     approve   what a guard held:                               (record what was held) -> send what was held
 
-Each is the same subtraction, desired - acknowledged, called again.  A dry run is the same walk inside a transaction that
-is rolled back, and stops before it sends.
+Each is the same subtraction, desired - acknowledged, called again.  A dry run is the same walk inside a transaction
+that is rolled back, and stops before it sends.
 """
 
 from __future__ import annotations
@@ -243,7 +243,7 @@ def _take(work: Setting, told: Run, brought: Sequence[Brought], slot: Slot) -> N
                 kept = held and hold.fingerprint == load.fingerprint
                 history.close_hold(hold, "open" if kept else "superseded")
         if held:
-            _hold_load(work, told, load, held, history)
+            _hold_load(told, load, held, history)
         else:
             _record(work, told, load, ledger)
 
@@ -255,7 +255,7 @@ def _record(work: Setting, told: Run, load: Load, ledger: Ledger) -> None:
         told.files.append(FileLine(file.name, file.sha256, file.lines, file.accepted, len(file.rejects), version))
 
 
-def _hold_load(work: Setting, told: Run, load: Load, reason: str, history: History) -> None:
+def _hold_load(told: Run, load: Load, reason: str, history: History) -> None:
     told.files.extend(FileLine(f.name, f.sha256, f.lines, f.accepted, len(f.rejects), 0) for f in load.files)
     already = [hold for hold in history.open_holds() if hold.detail.get("slot") == _slot_json(load.slot)]
     if already:

@@ -106,7 +106,7 @@ class Outbound:
     # Sending
 
     def deliver(self, prepared: Prepared) -> Receipts:
-        """Create the groups, note what is in flight, send, read back, note the receipts, look at the suppressed again."""
+        """Create the groups, note what is in flight, send, read back, note the receipts."""
         planned = prepared.plan
         created = self._make_groups(planned)
         with self._database.transaction() as connection:
@@ -193,7 +193,7 @@ def gather(connection: Connection, account: Account, as_of: date, platform: list
 def suppressed(
     ledger: Ledger, state: State, emails: Collection[str], desired: dict[str, merge.Desired]
 ) -> dict[str, str]:
-    """Rules 8 and 9: address -> why it is never written to: its own suppression, or that of another address of the person."""
+    """Rules 8 and 9: address -> why it is never written to: its own suppression, or another address's of the person."""
     known = state.suppressions()
     gone = {email for email, entry in known.items() if entry.reason == "unsubscribed"}
     links = ledger.linked(emails) if gone else {}

@@ -259,7 +259,7 @@ def _joins(
 
 
 def _leaves(desired: Desired | None, seats: Mapping[str, Membership], as_of: date, rules: Policy) -> tuple[Leave, ...]:
-    """Rules 7 and 8: out for a cancellation, or because a re-issued file took the booking back; never for anything else."""
+    """Rules 7 and 8: out for a cancellation, or because a re-issued file took the booking back; for nothing else."""
     prefix = {"per-show": "show:", "per-performance": "performance:"}.get(rules.groups, "\0")
     found = []
     for key, membership in sorted(seats.items()):

@@ -87,7 +87,7 @@ def performance_key(performance_id: str | None, title: str | None, start: str | 
 
 
 def first_day_to_join(as_of: date, grace_days: int) -> date:
-    """Rule 6: who buys for a performance that ended on this day or later joins the show's group; 3 joins, 4 does not."""
+    """Rule 6: buyers for a performance that ended on this day or later join the show's group; 3 joins, 4 does not."""
     return as_of - timedelta(days=grace_days)
 
 

@@ -68,7 +68,7 @@ def survey(plan: Plan, platform: Platform, consent_months: int) -> Survey:
 
 
 def is_better(theirs: Consent, ours: date, months: int) -> bool:
-    """Rule 8: whether the platform's consent outweighs implied consent from `ours` on: express, later, or lasting longer."""
+    """Rule 8: whether the platform's consent outweighs implied consent from `ours` on: express, later, or longer."""
     if theirs.express:
         return True
     if theirs.date is not None and theirs.date > ours:
@@ -81,7 +81,7 @@ def is_better(theirs: Consent, ours: date, months: int) -> bool:
 def vanished(
     plan: Plan, known: Mapping[str, Acknowledged], found: Survey, platform: Platform
 ) -> tuple[set[str], set[str]]:
-    """Contacts that we had on the platform and that staff deleted there: those to leave alone, those who bought since."""
+    """Contacts of ours that staff deleted on the platform: those to leave alone, those who bought since."""
     if not platform.reads_back:
         return set(), set()
     missing = [c for c in plan.changes if c.upsert and c.email in known and c.email not in found.members]

@@ -103,10 +103,10 @@ class Run:
                 "volume": "lines are held: far more than usual",
             }
             sentences.append(f"{operations} {what.get(reason, 'bad lines: the file is held')}")
-        for group in self.blocked:
-            sentences.append(
-                f"the group {group.title!r} cannot be used ({group.why}); {group.waiting} contacts wait for it"
-            )
+        sentences += [
+            f"the group {group.title!r} cannot be used ({group.why}); {group.waiting} contacts wait for it"
+            for group in self.blocked
+        ]
         if self.refused:
             reasons = Counter(self.refused.values()).most_common(3)
             sentences.append(

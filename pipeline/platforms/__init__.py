@@ -15,7 +15,7 @@ Value = str | int | float
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """A consent as the platform holds it.  `relation` is its relation type, open when reading; `expires` None: never."""
+    """A consent as the platform holds it.  `relation` is its type, open when reading; `expires` None: never."""
 
     express: bool
     relation: str
@@ -78,7 +78,7 @@ class Platform(Protocol):
     """The HTTP requests sent so far, retries included."""
 
     def check_fields(self) -> list[str]:
-        """What is missing or of the wrong type among the 17 custom fields: one sentence each, empty when all is well."""
+        """What is missing or of the wrong type among the 17 custom fields: a sentence each, none when all is well."""
 
     def groups(self) -> list[Group]:
         """All groups."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,11 +117,11 @@ def _prepare_file(path: Path) -> None:
 def _tune_sqlite(engine: Engine) -> None:
     """WAL, foreign keys, patience; and transactions that SQLAlchemy begins itself.
 
-    In the driver's default mode a savepoint outlives the rollback of its outer transaction, which would break rehearsals.
+    In the driver's default mode a savepoint outlives the rollback of its outer transaction: rehearsals would leave traces.
     """
 
     @event.listens_for(engine, "connect")
-    def _connect(connection, _record) -> None:  # type: ignore[no-untyped-def]
+    def _connect(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
         for pragma in (
             "journal_mode=WAL",

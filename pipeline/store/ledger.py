@@ -203,7 +203,7 @@ class Ledger:
     # Which version counts, and whom that touches
 
     def _settle(self, load_ids: Sequence[int], gone: int | None) -> None:
-        """Mark the contacts that these loads touch, and choose anew which versions are current; `gone` no longer counts."""
+        """Mark the contacts that these loads touch, and choose the current versions anew; `gone` no longer counts."""
         touched = union(
             select(bookings.c.transaction_id).where(bookings.c.load_id.in_(load_ids)),
             select(cancellations.c.transaction_id).where(cancellations.c.load_id.in_(load_ids)),
@@ -257,7 +257,7 @@ class Ledger:
     def marked(self) -> dict[str, bool]:
         """The marked addresses, each with whether it is to be sent again whatever was acknowledged."""
         query = select(marks.c.email, marks.c.resend).where(marks.c.account == self._account)
-        return {email: resend for email, resend in self._db.execute(query)}
+        return {row.email: row.resend for row in self._db.execute(query)}
 
     def mark_all(self) -> None:
         """Mark everybody that the ledger or the acknowledged state knows: the full rebuild."""
@@ -295,7 +295,7 @@ class Ledger:
         return self._records(query.join(marks, marked))
 
     def cancellations_for(self, email: str | None = None) -> list[Record]:
-        """The current cancellations that may concern one contact, or all that are marked: by transaction, or by address."""
+        """The current cancellations that may concern one contact, or all marked ones: by transaction, or by address."""
         mine = (
             select(marks.c.email).where(marks.c.account == self._account) if email is None else select(literal(email))
         )
@@ -359,7 +359,7 @@ class Ledger:
         return links
 
     def unmatched(self, load_ids: Sequence[int]) -> int:
-        """How many cancellations of these loads concern nobody yet: unknown transaction, and no booking of the address."""
+        """How many cancellations of these loads concern nobody yet: unknown transaction, no booking of the address."""
         known = exists().where(
             bookings.c.account == cancellations.c.account,
             bookings.c.transaction_id == cancellations.c.transaction_id,
@@ -386,7 +386,7 @@ class Ledger:
         query = select(loads.c.business_date, loads.c.lines).where(
             loads.c.account == self._account, loads.c.kind == "day", loads.c.business_date >= since
         )
-        return {day: lines for day, lines in self._db.execute(query)}
+        return {row.business_date: row.lines for row in self._db.execute(query)}
 
     def coverage(self) -> tuple[date | None, date | None]:
         """The first date that was ever recorded, and the last one that a backfill covers."""
@@ -409,7 +409,7 @@ class Ledger:
     # Retention
 
     def purge(self, start: date) -> int:
-        """Rule 12: delete what is older than the day `start`; nobody leaves a group for it.  Returns the rows deleted."""
+        """Rule 12: delete what is older than the day `start`; nobody leaves a group for it.  Gives the rows deleted."""
         text = start.isoformat()
         old = [bookings.c.account == self._account, bookings.c.booked_on < text]
         self._keep_what_is_purged(old)
@@ -424,7 +424,7 @@ class Ledger:
         return gone
 
     def _keep_what_is_purged(self, old: Sequence[ColumnElement[bool]]) -> None:
-        """Before a purge: seats it rests on are settled for good, and suppressed people stay known by their contact id."""
+        """Before a purge: the seats that rest on it are settled, and suppressed people stay known by their contact id."""
         rests = exists().where(
             *old,
             bookings.c.email == memberships.c.email,

@@ -102,7 +102,7 @@ bookings = Table(
     Column("price_group", Text),
     Column("tickets", BigInteger, nullable=False),
     Column("net_cents", BigInteger, nullable=False),
-    comment="The ledger's bookings; of the versions of one booking, the one with the greatest precedence is current.",
+    comment="The ledger's bookings; of the versions of one booking, the one of greatest precedence is current.",
 )
 Index("bookings_by_email", bookings.c.account, bookings.c.email)
 Index("bookings_by_transaction", bookings.c.account, bookings.c.transaction_id, bookings.c.performance_key)

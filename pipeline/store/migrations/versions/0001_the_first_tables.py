@@ -50,7 +50,7 @@ def upgrade() -> None:
         sa.Column("tickets", sa.BigInteger(), nullable=False),
         sa.Column("net_cents", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
-        comment="The ledger's bookings; of the versions of one booking, the one with the greatest precedence is current.",
+        comment="The ledger's bookings; of the versions of one booking, the one of greatest precedence is current.",
     )
     with op.batch_alter_table("bookings", schema=None) as batch_op:
         batch_op.create_index("bookings_by_contact", ["account", "contact_id"], unique=False)
