@@ -140,6 +140,16 @@ def test_what_is_left_out_stays_and_what_is_cleared_goes(
     assert state.groups == ("À la main",)
 
 
+def test_a_marker_that_was_refused_is_not_tried_again(client: Cyberimpact, control: SandboxControl) -> None:
+    control.set_switches(empty_marker="rejected")
+    for email in (ABEL, ZOE):
+        control.add_member(email, fields={NAMES["tickets"]: 9})
+        outcome = client.upsert(batch(person(email, values={"city": "Lévis"}, clear=frozenset({"tickets"}))))
+        assert (outcome.finished, dict(outcome.refused)) == (True, {})
+    assert control.batch_addresses() == [ABEL, ABEL, ZOE]
+    assert client.read([ZOE])[ZOE].values == {"city": "Lévis"}
+
+
 def test_sending_the_same_again_changes_nothing(
     client: Cyberimpact, control: SandboxControl, switches: Switches
 ) -> None:
@@ -461,6 +471,8 @@ def test_what_strikes_a_batch_is_told_or_read(client: Cyberimpact, control: Sand
     }
     assert (outcome.finished, there) == expected[kind]
     assert set(outcome.refused) == ({ZOE} if kind == "refuse" else set())
+    polls = sum(entry.path.startswith("/batches/") for entry in control.log())
+    assert polls == 1 or kind == "stall"
 
 
 def test_a_batch_that_never_ends_is_given_up_at_its_deadline_with_few_questions(

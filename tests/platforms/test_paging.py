@@ -78,7 +78,7 @@ def test_a_list_in_no_order_is_read_to_its_end_however_much_is_known(
     rows = rows[::-1] if order == "ignored" else [{**row, "unsubscribedOn": None} for row in rows]
     newest = str(rows[-1]["email"])
     scripted.answer = listing({"/members/unsubscribed": rows, "/members/bounced": []})
-    known = [str(row["email"]) for row in rows[:-1]]
+    known = [*(str(row["email"]) for row in rows[:-1]), "rebond@exemple.test"]
     assert newest in connect(scripted.url).suppressed(known)
 
 
@@ -172,3 +172,50 @@ def test_a_single_look_up_that_finds_somebody_else_finds_nobody(connect: Connect
     scripted.answer = lambda asked: Said(200, {"customFields": []} if asked.path == "/customfields" else member(1))
     assert connect(scripted.url).read(["zoe@exemple.test"]) == {}
     assert set(connect(scripted.url).read(["client1@exemple.test"])) == {"client1@exemple.test"}
+
+
+GROUP = {"id": 3, "title": "Cyrano", "isDynamic": False}
+
+
+def test_a_group_that_appears_late_is_taken_when_a_second_one_is_refused(connect: Connect, scripted: Scripted) -> None:
+    posts: list[Asked] = []
+
+    def answer(asked: Asked) -> Said:
+        if asked.method == "POST":
+            posts.append(asked)
+            return Said(drop=True) if len(posts) == 1 else Said(422, {"message": "A group with this title exists."})
+        groups = [GROUP] if len(posts) == 2 else []
+        return Said(200, {"groups": groups, "totalCount": len(groups)})
+
+    scripted.answer = answer
+    assert connect(scripted.url).create_group("Cyrano").id == 3
+    assert len(posts) == 2
+
+
+def test_a_dynamic_group_that_appears_is_not_taken_for_ours(connect: Connect, scripted: Scripted) -> None:
+    posts: list[Asked] = []
+
+    def answer(asked: Asked) -> Said:
+        if asked.method == "POST":
+            posts.append(asked)
+            return Said(500) if len(posts) == 1 else Said(201, GROUP)
+        groups = [{**GROUP, "id": 2, "isDynamic": True}] if posts else []
+        return Said(200, {"groups": groups, "totalCount": len(groups)})
+
+    scripted.answer = answer
+    assert connect(scripted.url).create_group("Cyrano").id == 3
+
+
+def test_two_that_appear_at_once_are_not_chosen_between(connect: Connect, scripted: Scripted) -> None:
+    posts: list[Asked] = []
+
+    def answer(asked: Asked) -> Said:
+        if asked.method == "POST":
+            posts.append(asked)
+            return Said(500)
+        groups = [GROUP, {**GROUP, "id": 4}] if posts else []
+        return Said(200, {"groups": groups, "totalCount": len(groups)})
+
+    scripted.answer = answer
+    with pytest.raises(PlatformError, match="two new groups"):
+        connect(scripted.url).create_group("Cyrano")
