@@ -1,0 +1,29 @@
+# make demo: the whole story on this machine.  make test: every test that this machine can run.  Both do their own set-up.
+
+ready := .venv/installed
+run := .venv/bin
+TESTS ?= --cov=pipeline --cov-branch --cov-report=term:skip-covered
+
+.PHONY: demo test check fix bench
+
+demo: $(ready)
+	@$(run)/placier demo
+
+test: $(ready)
+	@$(run)/python -m pytest -n 2 --dist worksteal $(TESTS)
+
+check: $(ready)
+	$(run)/ruff format --check .
+	$(run)/ruff check .
+	$(run)/mypy
+	$(run)/lint-imports
+
+fix: $(ready)
+	$(run)/ruff format .
+	$(run)/ruff check --fix .
+
+bench: $(ready)
+	@$(run)/python benchmarks/first_backfill.py
+
+$(ready): requirements.lock pyproject.toml scripts/setup
+	@PYTHON="$(PYTHON)" scripts/setup
