@@ -79,7 +79,7 @@ def command(body: Body) -> click.Command:
             "--config", type=click.Path(path_type=Path), help="The configuration folder [PLACIER_CONFIG, or ./config]."
         ),
     ):
-        decorated = option(decorated)  # type: ignore[arg-type]
+        decorated = option(decorated)
     return main.command(name=body.__name__.removesuffix("_"), help=body.__doc__)(decorated)
 
 

@@ -5,12 +5,12 @@ joins, and must be in enough of them to join all.  `pack` stays near the least n
 
 1. Contacts of one exact set of groups fill whole batches.
 2. What is left of the small sets opens batches with room; what is left of a larger set is spread over open batches
-   whose groups it joins anyway, when they cover it, and gets a batch of its own otherwise.  Two ways of treating a cover
-   without room (open the missing parts, or a batch of its own) are computed, and the shorter result is taken.
+   whose groups it joins anyway, when they cover it, and gets a batch of its own otherwise.  Two ways of treating a
+   cover without room (open the missing parts, or a batch of its own) are computed, the shorter result is taken.
 
 `least` is a lower bound of any packing: `max(ceil(N / size), sum over the shows of ceil(s / size) + ceil(g / size))`,
-with `s` the contacts that join this show's group and no other show's, `g` those that join the general group alone: nobody
-else's batch can serve them, for a batch must not add anybody to a group that is not theirs.
+with `s` the contacts that join this show's group and no other show's, `g` those that join the general group alone:
+nobody else's batch can serve them, for a batch must not add anybody to a group that is not theirs.
 """
 
 from __future__ import annotations

@@ -7,45 +7,45 @@ Instants are UTC (`timestamp[us, UTC]`), days are local dates of the account (`d
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
 INSTANT = pa.timestamp("us", tz="UTC")
 
-LINES = pa.schema(
-    [
-        pa.field("line", pa.int64(), nullable=False),  # physical line number in the file; the header is 1
-        pa.field("operation", pa.string(), nullable=False),  # "purchase" or "cancellation"
-        pa.field("transaction_id", pa.string(), nullable=False),
-        pa.field("transaction_at", INSTANT, nullable=False),  # of the purchase, or the moment of the cancellation
-        pa.field("transaction_on", pa.date32(), nullable=False),  # the same, as the account's local day
-        pa.field("initial_transaction_date", pa.date32()),  # local day
-        pa.field("contact_id", pa.string()),
-        pa.field("email", pa.string()),  # trimmed, lower-cased; null only on a cancellation
-        pa.field("first_name", pa.string()),
-        pa.field("last_name", pa.string()),
-        pa.field("company", pa.string()),
-        pa.field("company_2", pa.string()),
-        pa.field("phone", pa.string()),
-        pa.field("city", pa.string()),
-        pa.field("postal_code", pa.string()),
-        pa.field("client_created_on", pa.date32()),
-        pa.field("show_id", pa.string()),
-        pa.field("show_title", pa.string()),
-        pa.field("performance_id", pa.string()),
-        pa.field("performance_start", pa.string()),  # local "YYYY-MM-DD HH:MM:SS"; null only on a cancellation
-        pa.field("performance_end_on", pa.date32()),  # local day of the end, else of the start
-        pa.field("sales_channel", pa.string()),
-        pa.field("report_category_1", pa.string()),
-        pa.field("report_category_2", pa.string()),
-        pa.field("report_category_3", pa.string()),
-        pa.field("price_category", pa.string()),
-        pa.field("price_internal_name", pa.string()),
-        pa.field("price_group", pa.string()),
-        pa.field("tickets", pa.int64(), nullable=False),
-        pa.field("net_cents", pa.int64(), nullable=False),  # the line's total; 0 on a cancellation (it does not matter)
-    ]
-)
+_COLUMNS: list[pa.Field[Any]] = [
+    pa.field("line", pa.int64(), nullable=False),  # physical line number in the file; the header is 1
+    pa.field("operation", pa.string(), nullable=False),  # "purchase" or "cancellation"
+    pa.field("transaction_id", pa.string(), nullable=False),
+    pa.field("transaction_at", INSTANT, nullable=False),  # of the purchase, or the moment of the cancellation
+    pa.field("transaction_on", pa.date32(), nullable=False),  # the same, as the account's local day
+    pa.field("initial_transaction_date", pa.date32()),  # local day
+    pa.field("contact_id", pa.string()),
+    pa.field("email", pa.string()),  # trimmed, lower-cased; null only on a cancellation
+    pa.field("first_name", pa.string()),
+    pa.field("last_name", pa.string()),
+    pa.field("company", pa.string()),
+    pa.field("company_2", pa.string()),
+    pa.field("phone", pa.string()),
+    pa.field("city", pa.string()),
+    pa.field("postal_code", pa.string()),
+    pa.field("client_created_on", pa.date32()),
+    pa.field("show_id", pa.string()),
+    pa.field("show_title", pa.string()),
+    pa.field("performance_id", pa.string()),
+    pa.field("performance_start", pa.string()),  # local "YYYY-MM-DD HH:MM:SS"; null only on a cancellation
+    pa.field("performance_end_on", pa.date32()),  # local day of the end, else of the start
+    pa.field("sales_channel", pa.string()),
+    pa.field("report_category_1", pa.string()),
+    pa.field("report_category_2", pa.string()),
+    pa.field("report_category_3", pa.string()),
+    pa.field("price_category", pa.string()),
+    pa.field("price_internal_name", pa.string()),
+    pa.field("price_group", pa.string()),
+    pa.field("tickets", pa.int64(), nullable=False),
+    pa.field("net_cents", pa.int64(), nullable=False),  # the line's total; 0 on a cancellation (it does not matter)
+]
+LINES = pa.schema(_COLUMNS)
 """One accepted row of a day file: transaction x performance x price category."""
 
 REJECT_REASONS = (

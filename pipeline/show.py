@@ -135,14 +135,11 @@ def status(page: Page, accounts: Iterable[Json]) -> None:
         when = f"{success['finished_at']} (run {success['run_id']})" if isinstance(success, Mapping) else "never"
         page.say(f"{account['account']}: last success {when}", "bold")
         missing = account["missing_days"]
-        page.say(
-            f"  missing days: {', '.join(str(day) for day in missing) if isinstance(missing, list) and missing else 'none'}"
-        )
+        days = ", ".join(str(day) for day in missing) if isinstance(missing, list) else ""
+        page.say(f"  missing days: {days or 'none'}")
         for hold in _rows(account["held"]):
-            page.say(
-                f"  held: {hold['operations']} {hold['reason']} → placier approve {account['account']} {hold['run_id']}",
-                "red",
-            )
+            mend = f"placier approve {account['account']} {hold['run_id']}"
+            page.say(f"  held: {hold['operations']} {hold['reason']} → {mend}", "red")
         page.say(f"  contacts waiting: {account['pending']}")
         rows = [
             (run["run_id"], run["kind"], run["date"] or "-", run["as_of"], run["status"])

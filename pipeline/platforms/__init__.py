@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Protocol
 
 from pipeline.contact import Group as Group
@@ -19,8 +19,8 @@ class Consent:
 
     express: bool
     relation: str
-    date: date | None
-    expires: date | None
+    date: dt.date | None
+    expires: dt.date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Person:
     """
 
     email: str
-    consent_date: date
+    consent_date: dt.date
     consent_proof: str
     values: Mapping[str, Value] = field(default_factory=dict)
     clear: frozenset[str] = frozenset()
@@ -86,7 +86,7 @@ class Platform(Protocol):
     def create_group(self, title: str) -> Group:
         """Create a private static group; a lost answer is looked up before it is asked again."""
 
-    def suppressed(self, known: Collection[str]) -> dict[str, tuple[str, date | None]]:
+    def suppressed(self, known: Collection[str]) -> dict[str, tuple[str, dt.date | None]]:
         """Addresses that must never be written to: `unsubscribed` or `bounced`, and the platform's day of it.
 
         Newest first, until all that are not among `known` were seen; so the answer holds at least the new ones.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -281,4 +282,4 @@ def _retry_after(response: httpx.Response) -> float | None:
             seconds = (until - parsedate_to_datetime(response.headers["Date"])).total_seconds()
         except (ValueError, KeyError, TypeError):
             return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER) if seconds == seconds else None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER) if not math.isnan(seconds) else None

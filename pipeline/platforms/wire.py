@@ -71,7 +71,7 @@ def as_int(value: object) -> int | None:
 
 
 def _whole(text: str) -> int | None:
-    return int(text.split(".")[0]) if re.fullmatch(r"\s*[+-]?[0-9]{1,18}\.0+\s*", text) else None
+    return int(text.split(".", 1)[0]) if re.fullmatch(r"\s*[+-]?[0-9]{1,18}\.0+\s*", text) else None
 
 
 def as_text(value: object) -> str:

@@ -15,11 +15,16 @@ from pipeline.run import Run
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#1d2430;background:#fff}
-h1{margin-bottom:0}h2{margin-top:2rem;border-bottom:1px solid #ccd3dd}
-table{border-collapse:collapse;width:100%;margin:.5rem 0}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #e3e8ef;vertical-align:top}
-th{background:#f2f5f9}td.n{text-align:right}code{background:#f2f5f9;padding:0 .2rem;word-break:break-all}
-.status{display:inline-block;padding:.1rem .6rem;border-radius:.3rem;background:#e6f2e8;color:#14532d;font-weight:600}
-.status.bad{background:#fdeaea;color:#7f1d1d}.quiet{color:#526071}
+h1{margin-bottom:0}
+h2{margin-top:2rem;border-bottom:1px solid #ccd3dd}
+table{border-collapse:collapse;width:100%;margin:.5rem 0}
+th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #e3e8ef;vertical-align:top}
+th{background:#f2f5f9}
+td.n{text-align:right}
+code{background:#f2f5f9;padding:0 .2rem;word-break:break-all}
+.status{padding:.1rem .6rem;border-radius:.3rem;background:#e6f2e8;color:#14532d;font-weight:600}
+.status.bad{background:#fdeaea;color:#7f1d1d}
+.quiet{color:#526071}
 """
 WORDS = {
     "groups_created": "Groups created",
@@ -70,10 +75,13 @@ def page(run: Run) -> str:
         _table(("Contact", "Change", "Joins", "Leaves"), [_change(change) for change in _changes(run)[:MOST_ROWS]]),
         "<h2>Who was left alone</h2>",
         _table(("Reason", "Contacts"), list((run.plan.skips if run.plan else {}).items())),
+        "<h2>What the platform refused</h2>",
         _table(("Refused by the platform", "Why"), [(mask(email), why) for email, why in sorted(run.refused.items())]),
     ]
-    head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'><title>Placier {_text(run.account)} {run.date or run.as_of}</title>"
-    return f"<!doctype html><html lang=en><head>{head}<style>{STYLE}</style></head><body><main>{''.join(body)}</main></body></html>\n"
+    title = f"<title>Placier {_text(run.account)} {run.date or run.as_of}</title>"
+    head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'>{title}<style>{STYLE}</style>"
+    main = f"<body><main>{''.join(body)}</main></body>"
+    return f"<!doctype html><html lang=en><head>{head}</head>{main}</html>\n"
 
 
 def _changes(run: Run) -> Sequence[Change]:
@@ -92,9 +100,9 @@ def _group(key: str) -> str:
 def _held(run: Run) -> str:
     if not run.held:
         return ""
-    rows = [(reason, operations) for reason, operations in run.held]
-    command = f"placier status {run.account}"
-    return f"<h2>What is held</h2>{_table(('Reason', 'Operations'), rows)}<p>See <code>{_text(command)}</code>, then <code>placier approve {_text(run.account)} RUN</code>.</p>"
+    account = _text(run.account)
+    mend = f"<code>placier status {account}</code>, then <code>placier approve {account} RUN</code>"
+    return f"<h2>What is held</h2>{_table(('Reason', 'Operations'), run.held)}<p>See {mend}.</p>"
 
 
 def _counts(run: Run) -> str:
@@ -106,7 +114,7 @@ def _counts(run: Run) -> str:
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     listed = list(rows)
     if not listed:
-        return f"<p class=quiet>{_text(head[0])}: none.</p>" if head[0] else ""
+        return "<p class=quiet>Nothing.</p>"
     titles = "".join(f"<th scope=col>{_text(title)}</th>" for title in head)
     body = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in listed)
     return f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"

@@ -70,7 +70,8 @@ class Pair:
         """The same, for people: what to put into an account's file."""
         return "\n".join(
             (
-                f"platform stand-in: {self.platform.url}     SFTP drop: 127.0.0.1:{self.drop.port}, folder {self.drop_folder}",
+                f"platform stand-in: {self.platform.url}",
+                f"SFTP drop: 127.0.0.1:{self.drop.port}, folder {self.drop_folder}",
                 "put this into the account's file, and day files into that folder; Ctrl-C ends the sandbox:",
                 "",
                 self.account(),

@@ -68,7 +68,7 @@ class FolderSource:
         path = self._path / name
         if not stat.S_ISREG(path.lstat().st_mode):
             raise SourceError(f"{path} is not a regular file: links and folders are not read", f"ls -l {path}")
-        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as file:
+        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as file:
             yield file
 
     def _unchanged(self, name: str, before: tuple[int, int], file: BinaryIO) -> None:

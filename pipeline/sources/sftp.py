@@ -34,7 +34,9 @@ class CutShort(UntrustedFile):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to insist.  `settle`: seconds between two looks at a file's size.  `attempts`: tries at anything;
+    """How long to insist.
+
+    `settle`: seconds between two looks at a file's size.  `attempts`: tries at anything;
     `knocks`: tries at the first connection, none begun after `knocking` seconds.  `total`: seconds for one file.
     """
 

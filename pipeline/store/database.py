@@ -117,7 +117,7 @@ def _prepare_file(path: Path) -> None:
 def _tune_sqlite(engine: Engine) -> None:
     """WAL, foreign keys, patience; and transactions that SQLAlchemy begins itself.
 
-    In the driver's default mode a savepoint outlives the rollback of its outer transaction: rehearsals would leave traces.
+    In the driver's default mode a savepoint outlives the rollback of its outer transaction: a rehearsal would leave traces.
     """
 
     @event.listens_for(engine, "connect")

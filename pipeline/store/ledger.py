@@ -424,7 +424,7 @@ class Ledger:
         return gone
 
     def _keep_what_is_purged(self, old: Sequence[ColumnElement[bool]]) -> None:
-        """Before a purge: the seats that rest on it are settled, and suppressed people stay known by their contact id."""
+        """Before a purge: the seats that rest on it are settled, suppressed people stay known by their contact id."""
         rests = exists().where(
             *old,
             bookings.c.email == memberships.c.email,
