@@ -83,7 +83,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do.  `settled` are looked-at contacts with nothing to do; `skipped` those left alone, by reason."""
+    """What to do.
+
+    `skipped`: who is left alone, by reason; `settled`: looked at, with nothing to do; `waiting`: who stays marked
+    whatever is sent; `titles`: the groups' titles by key.
+    """
 
     as_of: date
     changes: tuple[Change, ...] = ()
@@ -92,6 +96,11 @@ class Plan:
     skipped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     settled: tuple[str, ...] = ()
     waiting: frozenset[str] = frozenset()
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def title(self, group_key: str) -> str:
+        """A group's title, for people."""
+        return self.titles.get(group_key, group_key)
 
     @property
     def counts(self) -> Counts:
@@ -164,6 +173,7 @@ def plan(facts: Facts, rules: Policy) -> Plan:
         skipped={reason: tuple(emails) for reason, emails in skipped.items()},
         settled=(*settled, *sorted(quiet)),
         waiting=waiting,
+        titles={key: group.title for key, group in facts.groups.items()} | {new.group_key: new.title for new in titled},
     )
 
 
@@ -401,7 +411,7 @@ def only_leaves(planned: Plan, chosen: Collection[tuple[str, str]]) -> Plan:
         if leaves:
             changes.append(replace(_only_leaves(change.email, leaves, None), known_at=change.known_at))
     waiting = {change.email for change in planned.changes if change.upsert} | planned.waiting
-    return Plan(planned.as_of, tuple(changes), waiting=frozenset(waiting))
+    return Plan(planned.as_of, tuple(changes), waiting=frozenset(waiting), titles=planned.titles)
 
 
 def fingerprint(leaves: Iterable[tuple[str, str]]) -> str:

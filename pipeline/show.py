@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pipeline.doctor import Check
 from pipeline.log import mask
-from pipeline.plan import GENERAL, Change
+from pipeline.plan import Change, Plan
 from pipeline.run import Run
 
 Json = Mapping[str, object]
@@ -85,21 +85,18 @@ def _plan(page: Page, run: Run) -> None:
     if run.refused:
         page.say(f"  refused by the platform: {len(run.refused)}")
     if dry:
-        page.table(("contact", "why", "joins", "leaves"), [_change(change) for change in run.plan.changes[:PREVIEW]])
+        page.table(
+            ("contact", "why", "joins", "leaves"), [_change(run.plan, change) for change in run.plan.changes[:PREVIEW]]
+        )
         if len(run.plan.changes) > PREVIEW:
             page.say(f"  … and {len(run.plan.changes) - PREVIEW} more contacts")
         page.say("  nothing was sent, nothing was kept: this was a dry run")
 
 
-def _change(change: Change) -> tuple[str, str, str, str]:
-    leaves = ", ".join(f"{group_name(leave.group_key)} ({leave.reason})" for leave in change.leaves)
-    joins = ", ".join(group_name(key) for key in change.joins)
+def _change(plan: Plan, change: Change) -> tuple[str, str, str, str]:
+    leaves = ", ".join(f"{plan.title(leave.group_key)} ({leave.reason})" for leave in change.leaves)
+    joins = ", ".join(plan.title(key) for key in change.joins)
     return mask(change.email), ", ".join(change.reasons), joins or "-", leaves or "-"
-
-
-def group_name(key: str) -> str:
-    """A group's key, in words."""
-    return "general group" if key == GENERAL else key.split(":", 1)[-1]
 
 
 def why(page: Page, answer: Json) -> None:

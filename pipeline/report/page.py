@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.errors import StateError
 from pipeline.log import mask
-from pipeline.plan import GENERAL, Change, Counts
+from pipeline.plan import Counts
 from pipeline.run import Run
 
 STYLE = """
@@ -84,7 +84,7 @@ def article(run: Run) -> str:
         ),
         "<h3>What changed</h3>",
         _counts(run),
-        _table(("Contact", "Change", "Joins", "Leaves"), [_change(change) for change in _changes(run)[:MOST_ROWS]]),
+        _table(("Contact", "Change", "Joins", "Leaves"), _changes(run)),
         "<h3>Who was left alone</h3>",
         _table(("Reason", "Contacts"), list((run.plan.skips if run.plan else {}).items())),
         "<h3>What the platform refused</h3>",
@@ -102,17 +102,19 @@ def _day(run: Run) -> str:
     return (run.date or run.as_of).isoformat()
 
 
-def _changes(run: Run) -> Sequence[Change]:
-    return () if run.plan is None else run.plan.changes
-
-
-def _change(change: Change) -> tuple[str, str, str, str]:
-    leaves = ", ".join(f"{_group(leave.group_key)} ({leave.reason})" for leave in change.leaves)
-    return mask(change.email), ", ".join(change.reasons), ", ".join(_group(key) for key in change.joins), leaves
-
-
-def _group(key: str) -> str:
-    return "general group" if key == GENERAL else key.split(":", 2)[-1]
+def _changes(run: Run) -> list[tuple[str, str, str, str]]:
+    if run.plan is None:
+        return []
+    title = run.plan.title
+    return [
+        (
+            mask(change.email),
+            ", ".join(change.reasons),
+            ", ".join(title(key) for key in change.joins),
+            ", ".join(f"{title(leave.group_key)} ({leave.reason})" for leave in change.leaves),
+        )
+        for change in run.plan.changes[:MOST_ROWS]
+    ]
 
 
 def _held(run: Run) -> str:
