@@ -417,9 +417,7 @@ class Ledger:
         gone += self._db.execute(
             delete(cancellations).where(cancellations.c.account == self._account, cancellations.c.cancelled_on < text)
         ).rowcount
-        stale = select(loads.c.id).where(
-            loads.c.account == self._account, loads.c.kind == "day", loads.c.business_date < start
-        )
+        stale = select(loads.c.id).where(loads.c.account == self._account, loads.c.business_date < start)
         self._db.execute(delete(rejects).where(rejects.c.load_id.in_(stale)))
         return gone
 
@@ -440,7 +438,6 @@ class Ledger:
                 bookings, and_(bookings.c.account == suppressions.c.account, bookings.c.email == suppressions.c.email)
             )
             .where(*old, bookings.c.contact_id.is_not(None))
-            .distinct()
         )
         ids: dict[str, set[str]] = {}
         for email, before, contact_id in self._db.execute(query):

@@ -1,0 +1,75 @@
+"""Ledger rows for the tests, as merge gives them: everything has a value, what is given replaces it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from pipeline.merge import BOOKING, CANCELLATION, Row
+from pipeline.schema import Reject
+from pipeline.store.ledger import FileRecord, Load, Slot
+
+NOW = datetime(2026, 3, 2, 11, 15)
+FIRST = date(2026, 3, 1)
+SECOND = date(2026, 3, 2)
+
+
+def instant(at: str) -> int:
+    """Microseconds since 1970 of a UTC time."""
+    return int(datetime.fromisoformat(f"{at}+00:00").timestamp()) * 1_000_000
+
+
+def booking(transaction: str, email: str, at: str = "2026-03-01 10:00:00", show: str = "S1", **more: object) -> Row:
+    """A booking of one line, the second of its file."""
+    row: Row = dict.fromkeys((*BOOKING, "file", "lines"))
+    row.update(
+        transaction_id=transaction,
+        performance_key=f"id:{show}-1",
+        show_key=f"id:{show}",
+        booked_at=instant(at),
+        booked_on=at[:10],
+        email=email,
+        contact_id=f"C-{email}",
+        show_title=f"Le Songe {show}",
+        tickets=2,
+        net_cents=10_000,
+        file=0,
+        lines="2",
+    )
+    return {**row, **more}
+
+
+def cancellation(transaction: str, email: str | None, at: str, show: str = "S1", **more: object) -> Row:
+    """A cancellation of one line."""
+    row: Row = dict.fromkeys((*CANCELLATION, "file", "lines"))
+    row.update(
+        transaction_id=transaction,
+        performance_key=f"id:{show}-1",
+        show_key=f"id:{show}",
+        cancelled_at=instant(at),
+        cancelled_on=at[:10],
+        email=email,
+        tickets=2,
+        file=0,
+        lines="3",
+    )
+    return {**row, **more}
+
+
+def load(
+    slot: Slot | date,
+    bookings: Sequence[Row] = (),
+    cancellations: Sequence[Row] = (),
+    *,
+    rejects: Sequence[Reject] = (),
+    content: str | None = None,
+) -> Load:
+    """A load of one file; other rows give another fingerprint and another digest, unless `content` names them."""
+    where = Slot("day", slot) if isinstance(slot, date) else slot
+    told = content if content is not None else repr((bookings, cancellations, rejects))
+    digest = hashlib.sha256(told.encode()).hexdigest()
+    lines = len(bookings) + len(cancellations) + len(rejects)
+    name = where.name or f"Theatre_{where.business_date:%Y%m%d}.csv"
+    file = FileRecord("transactions", name, digest, lines, lines - len(rejects), tuple(rejects))
+    return Load(where, digest, (file,), bookings, cancellations)
