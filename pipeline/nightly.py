@@ -389,7 +389,7 @@ def _purge(work: Setting, as_of: date) -> None:
 def _at_work(setting: Setting) -> Iterator[Setting]:
     """Under the account's lock; a rehearsal in a transaction that is rolled back, with an archive of its own."""
     with ExitStack() as stack:
-        stack.enter_context(setting.database.lock(setting.account.name, setting.locks))
+        stack.enter_context(setting.database.lock(setting.account.name, setting.locks, leave_no_trace=setting.dry))
         if setting.dry:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="placier-"))
             stack.enter_context(setting.database.rehearsal())

@@ -161,7 +161,7 @@ def plan(facts: Facts, rules: Policy) -> Plan:
         elif not reason:
             settled.append(email)
     titled, blocked_keys = _new_groups(changes, facts, rules)
-    allowed = [_without_joins(change, blocked_keys) for change in changes]
+    allowed = [_without(change, blocked_keys) for change in changes]
     blocked, waiting = _blocked(changes, blocked_keys)
     kept = tuple(change for change in allowed if change.upsert or change.leaves)
     quiet = {change.email for change in allowed} - {change.email for change in kept} - waiting
@@ -308,6 +308,7 @@ def _new_groups(
 ) -> tuple[tuple[NewGroup, ...], dict[str, Blocked]]:
     """The groups that joins need and that are not there, and those that cannot be used."""
     living = {key for key, group in facts.groups.items() if not group.deleted}
+    turned = {key for key in living if facts.groups[key].platform_id in {g.id for g in facts.platform if g.dynamic}}
     needed: dict[str, Seat | None] = {}
     for change in changes:
         for key in change.joins:
@@ -317,7 +318,7 @@ def _new_groups(
     taken = {policy.same_title(group.title): key for key, group in facts.groups.items()}
     taken.setdefault(policy.same_title(rules.general_group), GENERAL)
     new: list[NewGroup] = []
-    blocked: dict[str, Blocked] = {}
+    blocked = {key: Blocked(facts.groups[key].title, "the group was made dynamic", 0) for key in turned}
     for key, seat in sorted(needed.items(), key=_arrival):
         title = (
             policy.cut(rules.general_group, policy.TITLE_LENGTH) if seat is None else _title(key, seat, rules, taken)
@@ -359,19 +360,19 @@ def _needed(groups: Iterable[NewGroup], changes: Sequence[Change]) -> tuple[NewG
     return tuple(group for group in groups if group.group_key in joined)
 
 
-def _without_joins(change: Change, blocked: Collection[str]) -> Change:
-    if not any(key in blocked for key in change.joins):
-        return change
+def _without(change: Change, blocked: Collection[str]) -> Change:
+    """The change, leaving the blocked groups alone."""
     joins = tuple(key for key in change.joins if key not in blocked)
-    moves = change.created or change.updated or bool(joins)
-    return replace(change, joins=joins, upsert=moves)
+    leaves = tuple(leave for leave in change.leaves if leave.group_key not in blocked)
+    moves = change.upsert and (change.created or change.updated or bool(joins))
+    return replace(change, joins=joins, leaves=leaves, upsert=moves)
 
 
 def _blocked(changes: Sequence[Change], blocked: Mapping[str, Blocked]) -> tuple[tuple[Blocked, ...], frozenset[str]]:
     counts = dict.fromkeys(blocked, 0)
     waiting = set()
     for change in changes:
-        for key in change.joins:
+        for key in (*change.joins, *(leave.group_key for leave in change.leaves)):
             if key in counts:
                 counts[key] += 1
                 waiting.add(change.email)

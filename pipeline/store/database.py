@@ -56,13 +56,20 @@ class Database:
                 outer.rollback()
 
     @contextmanager
-    def lock(self, account: str, folder: Path) -> Iterator[None]:
-        """The account's lock; Busy at once if another run holds it.  The system releases it when the process dies."""
+    def lock(self, account: str, folder: Path, *, leave_no_trace: bool = False) -> Iterator[None]:
+        """The account's lock; Busy at once if another run holds it.  The system releases it when the process dies.
+
+        With `leave_no_trace`, a lock that nobody ever took is not made either.
+        """
         if self._engine.dialect.name == "postgresql":
             with self._advisory_lock(account):
                 yield
         else:
-            with _file_lock(folder / f"{account}.lock", account):
+            path = folder / f"{account}.lock"
+            if leave_no_trace and not path.exists():
+                yield
+                return
+            with _file_lock(path, account):
                 yield
 
     @contextmanager
