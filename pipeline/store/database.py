@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from pipeline.errors import Busy, StateError
@@ -74,7 +74,7 @@ class Database:
 
     @contextmanager
     def _advisory_lock(self, account: str) -> Iterator[None]:
-        key = int.from_bytes(hashlib.sha256(f"placier:{account}".encode()).digest()[:8], "big", signed=True)
+        key = _key(f"placier:{account}")
         with translated(self._where), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as held:
             if not held.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar_one():
                 raise _busy(account)
@@ -105,9 +105,14 @@ def open_database(url: str, *, create: bool = True) -> Database:
     else:
         engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 15})
         where = engine.url.render_as_string(hide_password=True)
-    with translated(where):
-        _migrate(engine)
-    return Database(engine, where)
+    database = Database(engine, where)
+    try:
+        with translated(where):
+            _migrate(engine, where)
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
 def _prepare_file(path: Path) -> None:
@@ -143,7 +148,7 @@ def _tune_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _migrate(engine: Engine) -> None:
+def _migrate(engine: Engine, where: str) -> None:
     with engine.connect() as connection:
         known = inspect(connection).has_table("alembic_version")
         version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if known else None
@@ -151,12 +156,27 @@ def _migrate(engine: Engine) -> None:
         return
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     with engine.begin() as connection:
+        if (
+            engine.dialect.name == "postgresql"
+        ):  # one program at a time; an SQLite transaction begins by locking the file
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _key("placier")})
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise StateError(
+                f"the database {where} was made by a newer version of placier ({version})", "install that version"
+            ) from error
+
+
+def _key(name: str) -> int:
+    """The number of an advisory lock."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
 
 @contextmanager
@@ -164,11 +184,12 @@ def translated(where: str) -> Iterator[None]:
     """Foreign errors of the database become StateError; never with the statement, which holds personal data."""
     try:
         yield
-    except OperationalError as error:
-        raise StateError(
-            f"the database {where} cannot be used ({_words(error)})", "check that it is up, writable and not full"
-        ) from None
     except SQLAlchemyError as error:
+        # SQLite calls a damaged file, or one that is no database, a plain DatabaseError.
+        if isinstance(error, OperationalError) or type(error) is DatabaseError:
+            raise StateError(
+                f"the database {where} cannot be used ({_words(error)})", "check that it is up, writable and not full"
+            ) from None
         words = _words(error) if isinstance(error, DBAPIError) else type(error).__name__
         raise StateError(
             f"the database {where} refused an operation ({words})", "this is a defect: report it with the log"

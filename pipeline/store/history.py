@@ -37,7 +37,16 @@ class History:
         self._account = account
 
     def begin(self, run_id: str, kind: str, days: tuple[dt.date | None, dt.date], now: datetime) -> None:
-        """Note that a run has begun; `days` are its business date and its as-of."""
+        """Note that a run has begun; `days` are its business date and its as-of.
+
+        The caller holds the account's lock: a run that still says `running` is one that was killed.
+        """
+        dead = "the run ended before it was done (killed, or the machine went down); the next one goes on"
+        self._db.execute(
+            update(runs)
+            .where(runs.c.account == self._account, runs.c.status == "running")
+            .values(status="failed", message=dead)
+        )
         values = {
             "id": run_id,
             "account": self._account,
