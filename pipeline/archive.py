@@ -6,9 +6,12 @@ import gzip
 import hashlib
 import os
 import shutil
+import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pipeline.errors import StateError
+from pipeline.records import open_file
 
 BLOCK = 1 << 20
 
@@ -71,6 +74,24 @@ class Archive:
             )
         return path
 
+    def strike(self, digest: str, places: Callable[[Path], Iterable[tuple[int, int]]]) -> str:
+        """Blank the byte spans that `places` finds in an archived file; returns the digest of what stands there now.
+
+        Line ends inside a span stay, so that every other line keeps its number.
+        """
+        with tempfile.TemporaryDirectory(prefix="placier-") as folder:
+            path = self.bring(digest, Path(folder) / digest)
+            data = None
+            for start, end in sorted(places(path), reverse=True):
+                data = raw_text(path) if data is None else data
+                data = data[:start] + b"\n" * data.count(b"\n", start, end) + data[end:]
+            if data is None:
+                return digest
+            path.write_bytes(data)
+            changed = self.keep(path)
+        self.remove(digest)
+        return changed
+
     def remove(self, digest: str) -> None:
         """Delete an archived file, if it is there."""
         packed = self._find(digest)
@@ -80,6 +101,11 @@ class Archive:
     def _find(self, digest: str) -> Path | None:
         places = [_place(root, digest) for root in (self._over, self._root) if root is not None]
         return next((place for place in places if place.is_file()), None)
+
+
+def raw_text(path: Path) -> bytes:
+    """A file's text as UTF-8, unpacked, as `records.open_file` sees it."""
+    return open_file(path).data
 
 
 def _place(root: Path, digest: str) -> Path:

@@ -270,6 +270,37 @@ def expiring(options: Options, account: str, within: int, as_of: datetime | None
 
 
 @command
+@click.argument("account")
+@click.argument("email")
+def export(options: Options, account: str, email: str) -> int:
+    """All that is held on a person, as JSON (Law 25)."""
+    from pipeline import privacy
+
+    with _settings(options, [account]) as settings:
+        _print_json(privacy.export(settings[0], email, _day(None, settings[0].account)))
+    return 0
+
+
+@command
+@click.argument("account")
+@click.argument("email")
+def forget(options: Options, account: str, email: str) -> int:
+    """Erase a person, archived lines included (Law 25); a purchase made after today counts again."""
+    from pipeline import privacy
+
+    with _settings(options, [account]) as settings:
+        found = privacy.forget(settings[0], email, _day(None, settings[0].account))
+    if options.json:
+        _print_json(found)
+    else:
+        erased = found["erased"]
+        counts = [f"{n} {what}" for what, n in erased.items()] if isinstance(erased, dict) else []
+        click.echo(f"erased: {', '.join(counts)}")
+        click.echo("the platform is left as it is: delete the person there by hand, if they ask for it")
+    return 0
+
+
+@command
 @click.argument("account", required=False)
 def doctor(options: Options, account: str | None) -> int:
     """What is missing, in the order to mend it: configuration, secrets, source, database, token, fields, groups."""

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
+
+import pyarrow as pa
 
 from pipeline import mapping as mappings
 from pipeline import merge, policy
 from pipeline.archive import Archive
 from pipeline.config import Account, Guard
 from pipeline.errors import MissingFile, UsageError
+from pipeline.forgotten import Forgotten
 from pipeline.mapping import Mapping as ColumnMapping
 from pipeline.read import read, verify_declared
+from pipeline.records import open_file, split
+from pipeline.schema import Reading
 from pipeline.sources import Source
 from pipeline.sources.names import matching, side_files
 from pipeline.store.ledger import FileRecord, Load, Slot
@@ -105,30 +110,63 @@ def load_mapping(account: Account) -> ColumnMapping:
     return mappings.load(mappings.find(account.file.mapping, account.config_dir))
 
 
-def make_load(
-    brought: Sequence[Brought], slot: Slot, columns: ColumnMapping, when: tuple[ZoneInfo, date]
-) -> tuple[Load, tuple[str, ...]]:
-    """Read and aggregate files into one load; also the columns that were ignored.  `when`: time zone and as-of day.
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How an account's files are read: mapping, time zone, as-of day, and who was forgotten."""
+
+    columns: ColumnMapping
+    zone: ZoneInfo
+    as_of: date
+    archive: Archive
+    forgotten: Forgotten
+
+
+def make_load(brought: Sequence[Brought], slot: Slot, reader: Reader) -> tuple[Load, tuple[str, ...]]:
+    """Read and aggregate files into one load; also the columns that were ignored.
 
     UntrustedFile, with nothing taken, if any of the files cannot be trusted as a whole.
     """
-    zone, as_of = when
     expected = slot.business_date if slot.kind == "day" else None
-    readings = [read(file.path, columns, zone, as_of, role=file.role, business_date=expected) for file in brought]
+    readings = []
+    records = []
+    for file in brought:
+        told = read(file.path, reader.columns, reader.zone, reader.as_of, role=file.role, business_date=expected)
+        reading, sha256 = _without_forgotten(file, told, reader)
+        readings.append(reading)
+        records.append(FileRecord(file.role, file.name, sha256, reading.total, reading.lines.num_rows, reading.rejects))
     entries = merge.aggregate([reading.lines for reading in readings])
-    records = tuple(
-        FileRecord(file.role, file.name, file.sha256, reading.total, reading.lines.num_rows, reading.rejects)
-        for file, reading in zip(brought, readings, strict=True)
-    )
-    told = [
-        LEDGER_FORMAT,
-        columns.fingerprint,
-        zone.key,
-        [[record.role, record.sha256, record.accepted] for record in records],
-    ]
-    fingerprint = hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    told_apart = [[record.role, record.sha256, record.accepted] for record in records]
+    identity = [LEDGER_FORMAT, reader.columns.fingerprint, reader.zone.key, told_apart]
+    fingerprint = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
     ignored = tuple(dict.fromkeys(name for reading in readings for name in reading.ignored_columns))
-    return Load(slot, fingerprint, records, entries.bookings, entries.cancellations), ignored
+    return Load(slot, fingerprint, tuple(records), entries.bookings, entries.cancellations), ignored
+
+
+def _without_forgotten(file: Brought, reading: Reading, reader: Reader) -> tuple[Reading, str]:
+    """Leave out what forgotten people did until that day, from the lines and from the archived copy."""
+    emails = reading.lines.column("email").unique().to_pylist()
+    gone = reader.forgotten.among(email for email in emails if email)
+    struck = {reject.line for reject in reading.rejects if reader.forgotten.told_in(reject.text)}
+    lines = reading.lines
+    if gone:
+        rows = zip(*(lines.column(name).to_pylist() for name in ("line", "email", "transaction_on")), strict=True)
+        dropped = {int(str(line)) for line, email, day in rows if email in gone and str(day) <= str(gone[email])}
+        kept = [line not in dropped for line in lines.column("line").to_pylist()]
+        lines = lines.filter(pa.array(kept, pa.bool_()))
+        struck |= dropped
+    if not struck:
+        return reading, file.sha256
+    sha256 = reader.archive.strike(file.sha256, lambda path: lines_at(path, reading.delimiter, struck))
+    rejects = tuple(reject for reject in reading.rejects if reject.line not in struck)
+    total = reading.total - len(struck)
+    return replace(reading, lines=lines, rejects=rejects, total=total), sha256
+
+
+def lines_at(path: Path, delimiter: str, numbers: Collection[int]) -> list[tuple[int, int]]:
+    """The byte spans of the records that start on these lines."""
+    found = split(open_file(path), delimiter)
+    spans = zip(found.lines.tolist(), found.starts.tolist(), found.ends.tolist(), strict=True)
+    return [(start, end) for line, start, end in spans if line in numbers]
 
 
 def guarded(load: Load, history: Sequence[int], guard: Guard) -> str:

@@ -209,7 +209,7 @@ def _bring_again(work: Setting, day: date, how: Replay, folder: Path) -> list[Br
     brought = inbound.at_hand(given, work.archive)
     roles = {role for role, _ in given}
     if not recorded and not how.files:
-        recorded = [_archived(file) for hold in held for file in _list(hold.detail.get("files"))]
+        recorded = [file for hold in held for file in hold.files()]
     brought += inbound.from_archive([file for file in recorded if file[0] not in roles], work.archive, folder)
     missing = sorted(set(work.account.file.source.patterns()) - {file.role for file in brought})
     if missing:
@@ -228,8 +228,7 @@ def _take(work: Setting, told: Run, brought: Sequence[Brought], slot: Slot) -> N
     """Read files and record them as one load, in one transaction; or hold them."""
     account = work.account
     with told.stage("read"):
-        columns = inbound.load_mapping(account)
-        load, ignored = inbound.make_load(brought, slot, columns, (account.zone, told.as_of))
+        load, ignored = inbound.make_load(brought, slot, _reader(work, told.as_of))
     told.ignored_columns = tuple(dict.fromkeys((*told.ignored_columns, *ignored)))
     told.rejects.extend((file.name, reject) for file in load.files for reject in file.rejects)
     with told.stage("record"), work.database.transaction() as connection:
@@ -239,13 +238,19 @@ def _take(work: Setting, told: Run, brought: Sequence[Brought], slot: Slot) -> N
         past = [lines for day, lines in days.items() if day < slot.business_date]
         held = "" if same else inbound.guarded(load, past, account.file.guard)
         for hold in history.open_holds():
-            if hold.detail.get("slot") == _slot_json(slot):
+            if hold.slot() == _named(slot):
                 kept = held and hold.fingerprint == load.fingerprint
                 history.close_hold(hold, "open" if kept else "superseded")
         if held:
             _hold_load(told, load, held, history)
         else:
             _record(work, told, load, ledger)
+
+
+def _reader(work: Setting, as_of: date) -> inbound.Reader:
+    with work.database.transaction() as connection:
+        forgotten = State(connection, work.account.name).forgotten()
+    return inbound.Reader(inbound.load_mapping(work.account), work.account.zone, as_of, work.archive, forgotten)
 
 
 def _record(work: Setting, told: Run, load: Load, ledger: Ledger) -> None:
@@ -257,13 +262,13 @@ def _record(work: Setting, told: Run, load: Load, ledger: Ledger) -> None:
 
 def _hold_load(told: Run, load: Load, reason: str, history: History) -> None:
     told.files.extend(FileLine(f.name, f.sha256, f.lines, f.accepted, len(f.rejects), 0) for f in load.files)
-    already = [hold for hold in history.open_holds() if hold.detail.get("slot") == _slot_json(load.slot)]
+    already = [hold for hold in history.open_holds() if hold.slot() == _named(load.slot)]
     if already:
         return
     count = (
         sum(len(file.rejects) for file in load.files) if reason == "rejects" else sum(file.lines for file in load.files)
     )
-    detail = {"slot": _slot_json(load.slot), "files": [[file.role, file.name, file.sha256] for file in load.files]}
+    detail = {"slot": list(_named(load.slot)), "files": [[file.role, file.name, file.sha256] for file in load.files]}
     history.hold(Hold(told.run_id, reason, load.slot.business_date, told.as_of, count, load.fingerprint, detail))
 
 
@@ -300,7 +305,7 @@ def _guarded(work: Setting, told: Run, prepared: Prepared) -> Prepared:
     with work.database.transaction() as connection:
         history, state = History(connection, work.account.name), State(connection, work.account.name)
         earlier = [hold for hold in history.open_holds() if hold.reason == "leaves"]
-        held_before = {pair for hold in earlier for pair in _pairs(hold)}
+        held_before = {pair for hold in earlier for pair in hold.pairs()}
         held = plan.held_leaves(prepared.plan, held_before, state.count_memberships(), work.account.file.guard)
         mark = plan.fingerprint(held)
         for hold in earlier:
@@ -334,7 +339,7 @@ def _approve(work: Setting, told: Run, hold: Hold) -> None:
 def _approve_leaves(work: Setting, told: Run, hold: Hold, outbound: Outbound) -> None:
     outbound.refresh(_today(work))
     prepared = outbound.prepare(hold.as_of)
-    wanted = _pairs(hold)
+    wanted = hold.pairs()
     now = {(change.email, leave.group_key) for change in prepared.plan.changes for leave in change.leaves}
     if not wanted <= now:
         raise _changed(work, hold)
@@ -345,12 +350,11 @@ def _approve_leaves(work: Setting, told: Run, hold: Hold, outbound: Outbound) ->
 
 
 def _approve_load(work: Setting, told: Run, hold: Hold) -> None:
-    slot = _slot(hold.detail["slot"])
-    files = [_archived(file) for file in _list(hold.detail["files"])]
-    columns = inbound.load_mapping(work.account)
+    slot = _slot(hold)
+    files = hold.files()
     with tempfile.TemporaryDirectory(prefix="placier-") as folder, told.stage("read"):
         brought = inbound.from_archive(files, work.archive, Path(folder))
-        load, _ = inbound.make_load(brought, slot, columns, (work.account.zone, hold.as_of))
+        load, _ = inbound.make_load(brought, slot, _reader(work, hold.as_of))
     if load.fingerprint != hold.fingerprint:
         raise _changed(work, hold)
     with told.stage("record"), work.database.transaction() as connection:
@@ -426,23 +430,10 @@ def _today(work: Setting) -> date:
     return work.now().date()
 
 
-def _pairs(hold: Hold) -> set[tuple[str, str]]:
-    return {(str(email), str(key)) for email, key in (_list(pair) for pair in _list(hold.detail.get("leaves")))}
+def _named(slot: Slot) -> tuple[str, str, str]:
+    return slot.kind, slot.business_date.isoformat(), slot.name
 
 
-def _slot_json(slot: Slot) -> list[str]:
-    return [slot.kind, slot.business_date.isoformat(), slot.name]
-
-
-def _slot(stored: object) -> Slot:
-    kind, day, name = (str(part) for part in _list(stored))
+def _slot(hold: Hold) -> Slot:
+    kind, day, name = hold.slot()
     return Slot(kind, date.fromisoformat(day), name)
-
-
-def _archived(stored: object) -> tuple[str, str, str]:
-    role, name, digest = (str(part) for part in _list(stored))
-    return role, name, digest
-
-
-def _list(stored: object) -> list[object]:
-    return list(stored) if isinstance(stored, list) else []

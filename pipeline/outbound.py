@@ -194,14 +194,15 @@ def suppressed(
     ledger: Ledger, state: State, emails: Collection[str], desired: dict[str, merge.Desired]
 ) -> dict[str, str]:
     """Rules 8 and 9: address -> why it is never written to: its own suppression, or another address's of the person."""
-    known = state.suppressions()
+    known, names = state.suppressions(), state.forgotten()
     gone = {email for email, entry in known.items() if entry.reason == "unsubscribed"}
     links = ledger.linked(emails) if gone else {}
     old_ids = state.suppressed_contact_ids()
     found: dict[str, str] = {}
     for email in emails:
-        own = known.get(email)
+        own = known.get(email) or (known.get(names.name(email)) if names.days else None)
         ids: Iterable[str] = desired[email].contact_ids if email in desired else ()
+        ids = [*ids, *(names.name(key) for key in ids)] if names.days else ids
         if own is not None:
             found[email] = own.reason
         elif links.get(email, set()) & gone or any(old_ids.get(key, email) != email for key in ids):

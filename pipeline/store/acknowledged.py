@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -10,8 +11,9 @@ from sqlalchemy import Connection, Table, and_, delete, func, insert, select, up
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.contact import Acknowledged, Flight, KnownGroup, Membership, Suppression
+from pipeline.forgotten import Forgotten
 from pipeline.store.ledger import chunks
-from pipeline.store.tables import groups, in_flight, marks, members, memberships, suppressions
+from pipeline.store.tables import groups, in_flight, keys, marks, members, memberships, suppressions, tombstones
 
 
 class State:
@@ -138,6 +140,8 @@ class State:
 
     def suppress(self, found: Mapping[str, tuple[str, date | None]], seen_on: date) -> int:
         """Remember suppressed addresses for good; returns how many are new.  Unsubscribed outweighs bounced."""
+        names = self.forgotten()
+        found = {names.name(email) if names.day(email) else email: why for email, why in found.items()}
         known = self.suppressions()
         fresh: list[dict[str, object]] = [
             {
@@ -161,6 +165,36 @@ class State:
                     .values(reason=reason, since=since)
                 )
         return len(fresh)
+
+    # Forgotten people
+
+    def forgotten(self) -> Forgotten:
+        """Those who were forgotten."""
+        key = self._db.execute(select(keys.c.key).where(keys.c.account == self._account)).scalar()
+        if key is None:
+            return Forgotten()
+        query = select(tombstones.c.digest, tombstones.c.forgotten_on).where(tombstones.c.account == self._account)
+        return Forgotten(key, {row.digest: row.forgotten_on for row in self._db.execute(query)})
+
+    def forget(self, email: str, on: date) -> dict[str, int]:
+        """Erase what is acknowledged of an address and leave its hash; a suppression stays, under the hash alone."""
+        if self._db.execute(select(keys.c.key).where(keys.c.account == self._account)).scalar() is None:
+            self._put(keys, [{"key": secrets.token_hex(32)}])
+        names = self.forgotten()
+        self._put(tombstones, [{"digest": names.name(email), "forgotten_on": on}])
+        erased = {}
+        for table in (members, memberships, in_flight, marks):
+            gone = delete(table).where(table.c.account == self._account, table.c.email == email)
+            erased[table.name] = self._db.execute(gone).rowcount
+        mine = and_(suppressions.c.account == self._account, suppressions.c.email == email)
+        held = self._db.execute(select(suppressions).where(mine)).first()
+        if held is not None:
+            ids = [names.name(contact_id) for contact_id in held.contact_ids]
+            self._db.execute(delete(suppressions).where(mine))
+            row = {"reason": held.reason, "since": held.since, "seen_on": held.seen_on, "contact_ids": ids}
+            self._put(suppressions, [{"email": names.name(email), **row}])
+        erased["suppressions"] = int(held is not None)
+        return erased
 
     # Both databases
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, Update, insert, select, update
 
 from pipeline.store.tables import holds, runs
 
@@ -27,6 +27,19 @@ class Hold:
     fingerprint: str
     detail: Json
     state: str = "open"
+
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        """The held leaves, as (address, group key)."""
+        return frozenset((str(email), str(key)) for email, key in _lists(self.detail.get("leaves")))
+
+    def files(self) -> tuple[tuple[str, str, str], ...]:
+        """The held files, as (role, name, digest)."""
+        return tuple((str(role), str(name), str(digest)) for role, name, digest in _lists(self.detail.get("files")))
+
+    def slot(self) -> tuple[str, str, str]:
+        """What the held files would be recorded under: kind, business date, name."""
+        kind, day, name = _lists([self.detail.get("slot") or ["", "", ""]])[0]
+        return str(kind), str(day), str(name)
 
 
 class History:
@@ -89,13 +102,30 @@ class History:
         query = select(holds).where(holds.c.account == self._account, holds.c.run_id == run_id)
         return [_hold(row) for row in self._db.execute(query)]
 
+    def rewrite(self, hold: Hold, detail: Json, measure: tuple[int, str]) -> None:
+        """A hold holds something else now; `measure`: how many operations, and their fingerprint."""
+        changed = {"detail": dict(detail), "operations": measure[0], "fingerprint": measure[1]}
+        self._db.execute(self._one(hold).values(**changed))
+
+    def rename_file(self, old: str, new: str) -> None:
+        """An archived file was rewritten: it has another digest now."""
+        for hold in self.open_holds():
+            if old in {digest for _, _, digest in hold.files()}:
+                files = [[role, name, new if digest == old else digest] for role, name, digest in hold.files()]
+                self._db.execute(self._one(hold).values(detail={**hold.detail, "files": files}))
+
     def close_hold(self, hold: Hold, state: str) -> None:
         """A hold was approved, or superseded by a newer one or by the facts."""
-        self._db.execute(
-            update(holds)
-            .where(holds.c.account == self._account, holds.c.run_id == hold.run_id, holds.c.reason == hold.reason)
-            .values(state=state)
+        self._db.execute(self._one(hold).values(state=state))
+
+    def _one(self, hold: Hold) -> Update:
+        return update(holds).where(
+            holds.c.account == self._account, holds.c.run_id == hold.run_id, holds.c.reason == hold.reason
         )
+
+
+def _lists(stored: object) -> list[list[object]]:
+    return [list(item) for item in stored] if isinstance(stored, list) else []
 
 
 def _hold(row: Row[Any]) -> Hold:

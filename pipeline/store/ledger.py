@@ -7,7 +7,7 @@ business date, a day before a backfill of the same date, the later recorded of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -406,6 +406,34 @@ class Ledger:
         )
         return [(role, name, sha256) for role, name, sha256 in self._db.execute(query)]
 
+    # Forgetting
+
+    def keep_contact_ids(self, email: str) -> None:
+        """Before a person is forgotten: a suppressed one stays known by the contact ids."""
+        self._keep_contact_ids([bookings.c.account == self._account, bookings.c.email == email])
+
+    def erase(self, email: str, tells: Callable[[str], bool]) -> dict[str, int]:
+        """Erase a person's bookings, cancellations and the rejected lines that name them (`tells`), in every version."""
+        erased = {}
+        for table in (bookings, cancellations):
+            gone = delete(table).where(table.c.account == self._account, table.c.email == email)
+            erased[table.name] = self._db.execute(gone).rowcount
+        query = select(rejects.c.id, rejects.c.text).where(rejects.c.account == self._account)
+        ids = [row.id for row in self._db.execute(query) if tells(row.text)]
+        for chunk in chunks(ids):
+            self._db.execute(delete(rejects).where(rejects.c.id.in_(chunk)))
+        return {**erased, "rejects": len(ids)}
+
+    def digests(self) -> set[str]:
+        """The digests of all files of the account, in every version."""
+        return set(self._db.execute(select(files.c.sha256).where(files.c.account == self._account)).scalars())
+
+    def rename_file(self, old: str, new: str) -> None:
+        """An archived file was rewritten: it has another digest now."""
+        self._db.execute(
+            update(files).where(files.c.account == self._account, files.c.sha256 == old).values(sha256=new)
+        )
+
     # Retention
 
     def purge(self, start: date) -> int:
@@ -432,12 +460,15 @@ class Ledger:
             ),
         )
         self._db.execute(update(memberships).where(memberships.c.account == self._account, rests).values(settled=True))
+        self._keep_contact_ids(old)
+
+    def _keep_contact_ids(self, which: Sequence[ColumnElement[bool]]) -> None:
         query = (
             select(suppressions.c.email, suppressions.c.contact_ids, bookings.c.contact_id)
             .join(
                 bookings, and_(bookings.c.account == suppressions.c.account, bookings.c.email == suppressions.c.email)
             )
-            .where(*old, bookings.c.contact_id.is_not(None))
+            .where(*which, bookings.c.contact_id.is_not(None))
         )
         ids: dict[str, set[str]] = {}
         for email, before, contact_id in self._db.execute(query):

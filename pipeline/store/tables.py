@@ -221,6 +221,23 @@ suppressions = Table(
     comment="Addresses that are never written to again.",
 )
 
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("account", ACCOUNT, primary_key=True),
+    Column("digest", String(80), primary_key=True),  # keyed hash of the address
+    Column("forgotten_on", Date, nullable=False),
+    comment="People who were forgotten: what they did until that day is never recorded again.",
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("account", ACCOUNT, primary_key=True),
+    Column("key", String(64), nullable=False),
+    comment="The key of each account's hashes; made when somebody is forgotten for the first time.",
+)
+
 runs = Table(
     "runs",
     metadata,

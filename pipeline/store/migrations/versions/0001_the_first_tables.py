@@ -146,6 +146,13 @@ def upgrade() -> None:
         comment="What was about to be sent and is not acknowledged yet: read back before anything else.",
     )
     op.create_table(
+        "keys",
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("account"),
+        comment="The key of each account's hashes; made when somebody is forgotten for the first time.",
+    )
+    op.create_table(
         "loads",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("account", sa.String(length=100), nullable=False),
@@ -240,9 +247,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account", "email"),
         comment="Addresses that are never written to again.",
     )
+    op.create_table(
+        "tombstones",
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("digest", sa.String(length=80), nullable=False),
+        sa.Column("forgotten_on", sa.Date(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "digest"),
+        comment="People who were forgotten: what they did until that day is never recorded again.",
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("tombstones")
     op.drop_table("suppressions")
     with op.batch_alter_table("runs", schema=None) as batch_op:
         batch_op.drop_index("runs_by_account")
@@ -262,6 +278,7 @@ def downgrade() -> None:
         batch_op.drop_index("loads_slot")
 
     op.drop_table("loads")
+    op.drop_table("keys")
     op.drop_table("in_flight")
     with op.batch_alter_table("holds", schema=None) as batch_op:
         batch_op.drop_index("holds_by_account")

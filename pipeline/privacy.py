@@ -1,0 +1,121 @@
+"""Law 25: all that is held on a person, and erasing it for good (Quebec, P-39.1, sections 27 and 28.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from pipeline import answers
+from pipeline.errors import StateError, UntrustedFile
+from pipeline.inbound import lines_at
+from pipeline.nightly import Setting
+from pipeline.plan import fingerprint
+from pipeline.records import DELIMITERS, open_file, split
+from pipeline.store.acknowledged import State
+from pipeline.store.history import History
+from pipeline.store.ledger import Ledger
+
+Json = dict[str, object]
+
+
+def export(setting: Setting, email: str, on: date) -> Json:
+    """All that is held on a person: fields, bookings, cancellations, consent, groups, suppression, and who said so."""
+    email = email.strip().lower()
+    with setting.database.transaction() as connection:
+        ledger, state = Ledger(connection, setting.account.name), State(connection, setting.account.name)
+        answer = answers.why(connection, setting.account, email, on)
+        suppression = state.suppressions().get(email)
+        held = ledger.bookings_of(email), [act for act in ledger.cancellations_for(email) if act["email"] == email]
+        member = state.members([email]).get(email)
+    consent = {key: answer[key] for key in ("basis", "consent_date", "consent_until", "proof", "may_send")}
+    return {
+        "email": email,
+        "contact": answer["fields"],
+        "bookings": held[0],
+        "cancellations": held[1],
+        "consent": {**consent, "sent_on": None if member is None else member.sent_on.isoformat()},
+        "groups": answer["groups"],
+        "suppression": None
+        if suppression is None
+        else {
+            "reason": suppression.reason,
+            "since": None if suppression.since is None else suppression.since.isoformat(),
+            "seen_on": suppression.seen_on.isoformat(),
+        },
+        "sources": answer["sources"],
+    }
+
+
+def forget(setting: Setting, email: str, on: date) -> Json:
+    """Erase a person everywhere, archived lines included; what they did through the day `on` never comes back.
+
+    A keyed hash of the address stays, and a suppression under it alone.  The platform is left as it is.
+    """
+    email = email.strip().lower()
+    names = _naming(email)
+    account = setting.account.name
+    with setting.database.lock(account, setting.locks):
+        with setting.database.transaction() as connection:
+            ledger, state = Ledger(connection, account), State(connection, account)
+            ledger.keep_contact_ids(email)
+            erased = {**ledger.erase(email, names), **state.forget(email, on)}
+            erased["held_operations"] = _release(History(connection, account), email)
+            digests = ledger.digests() | _held_files(History(connection, account))
+        erased["archived_lines"] = sum(_strike(setting, digest, names) for digest in sorted(digests))
+    return {"email": email, "erased": erased}
+
+
+def _strike(setting: Setting, digest: str, names: Callable[[str], bool]) -> int:
+    """Blank the lines of an archived file that name the person; returns how many there were."""
+    struck: list[tuple[int, int]] = []
+
+    def places(path: Path) -> list[tuple[int, int]]:
+        struck.extend(_told_in(path, names))
+        return struck
+
+    try:
+        changed = setting.archive.strike(digest, places)
+    except StateError:
+        return 0  # it is no longer in the archive: there is nothing to erase
+    if changed != digest:
+        with setting.database.transaction() as connection:
+            Ledger(connection, setting.account.name).rename_file(digest, changed)
+            History(connection, setting.account.name).rename_file(digest, changed)
+    return len(struck)
+
+
+def _told_in(path: Path, names: Callable[[str], bool]) -> list[tuple[int, int]]:
+    """The byte spans of the records that name the person; of physical lines, where the records cannot be told apart."""
+    content = open_file(path)
+    first = content.data[content.start :].split(b"\n", 1)[0]
+    delimiter = max(DELIMITERS, key=lambda mark: first.count(mark.encode()))
+    try:
+        found = split(content, delimiter)
+    except UntrustedFile:
+        lines = re.finditer(rb"[^\r\n]+", content.data)
+        return [line.span() for line in lines if names(line[0].decode("utf-8"))]
+    numbers = {int(line) for place, line in enumerate(found.lines) if place and names(found.text(place))}
+    return lines_at(path, delimiter, numbers)
+
+
+def _naming(email: str) -> Callable[[str], bool]:
+    """Whether a text names the address, in any letter case, and not merely as a part of another one."""
+    pattern = re.compile(rf"(?<![\w.+-]){re.escape(email)}(?![\w-]|\.\w)", re.IGNORECASE)
+    return lambda text: pattern.search(text) is not None
+
+
+def _release(history: History, email: str) -> int:
+    """Take the person out of what is held."""
+    gone = 0
+    for hold in history.open_holds():
+        pairs = [pair for pair in hold.pairs() if pair[0] != email]
+        if len(pairs) != len(hold.pairs()):
+            gone += len(hold.pairs()) - len(pairs)
+            history.rewrite(hold, {"leaves": [list(pair) for pair in pairs]}, (len(pairs), fingerprint(pairs)))
+    return gone
+
+
+def _held_files(history: History) -> set[str]:
+    return {file[2] for hold in history.open_holds() for file in hold.files()}

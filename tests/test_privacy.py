@@ -1,0 +1,115 @@
+"""Law 25: everything on a person is shown, and can be erased for good."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+
+from pipeline.forgotten import Forgotten
+from world import World, buy, cancel
+
+ANNE = "anne@exemple.ca"
+
+
+def told(world: World) -> list[str]:
+    """The files of the state (not the box office's drop, not the platform) that still name Anne."""
+    found = []
+    for path in world.root.rglob("*"):
+        if path.is_file() and path.parent != world.drop and not path.name.startswith("platform"):
+            data = path.read_bytes()
+            data = gzip.decompress(data) if path.suffix == ".gz" else data
+            if re.search(rb"(?<![a-z])anne@exemple", data):
+                found.append(path.name)
+    return found
+
+
+def a_day(world: World) -> None:
+    world.day(
+        "2026-03-01",
+        [
+            buy("T1", "2026-03-01 10:00:00", ANNE, nom="Tremblay\nBélisle"),
+            buy("T2", "2026-03-01 11:00:00", f"mari{ANNE}"),
+            buy("T3", "pas une date", ANNE),
+            cancel("T9", "2026-03-01 12:00:00", ANNE),
+        ],
+    )
+    assert world.night("2026-03-02").code == 0
+
+
+def test_export_shows_all_that_is_held(world: World) -> None:
+    a_day(world)
+    held = world.placier("export", "demo", f" {ANNE.upper()} ").json
+    assert set(held) == {"email", "contact", "bookings", "cancellations", "consent", "groups", "suppression", "sources"}
+    assert [booking["transaction_id"] for booking in held["bookings"]] == ["T1"]
+    assert [act["transaction_id"] for act in held["cancellations"]] == ["T9"]
+    assert held["consent"]["proof"] == "Le Songe, 2026-04-01, transaction T1"
+    assert held["suppression"] is None
+    world.control.unsubscribe(ANNE)
+    world.night("2026-03-02")
+    assert world.placier("export", "demo", ANNE).json["suppression"]["reason"] == "unsubscribed"
+
+
+def test_forgetting_leaves_no_line_and_no_row(world: World) -> None:
+    a_day(world)
+    assert told(world)
+    erased = world.placier("forget", "demo", ANNE).json
+    assert erased["email"] == ANNE
+    assert erased["erased"]["bookings"] == 1
+    assert erased["erased"]["rejects"] == 1
+    assert erased["erased"]["archived_lines"] == 3
+    assert told(world) == []
+    assert world.placier("why", "demo", ANNE).json["sources"] == []
+    assert world.placier("why", "demo", f"mari{ANNE}").json["sources"] == [
+        {"file": "Theatre_achats_20260301.csv", "line": 4}
+    ]
+
+
+def test_nothing_brings_a_forgotten_person_back(world: World) -> None:
+    a_day(world)
+    world.placier("forget", "demo", ANNE)
+    writes = world.control.writes()
+    for words in (
+        ("replay", "demo", "2026-03-01"),
+        ("replay", "demo", "2026-03-01", "--refetch"),
+        ("run", "demo", "--date", "2026-03-01"),
+        ("backfill", "demo", str(world.history([buy("T1", "2026-03-01 10:00:00", ANNE)]))),
+    ):
+        answer = world.placier(*words, "--as-of", "2026-03-02")
+        assert answer.code == 0, answer.out
+        assert told(world) == []
+    assert world.control.writes() == writes
+    assert world.placier("why", "demo", ANNE).json["may_send"] is False
+
+
+def test_a_later_purchase_counts_again_but_not_against_a_suppression(world: World) -> None:
+    a_day(world)
+    world.control.unsubscribe(ANNE)
+    world.night("2026-03-02")
+    world.placier("forget", "demo", ANNE)
+    world.day("2030-03-01", [buy("T5", "2030-03-01 10:00:00", ANNE, date_evenement="2030-04-01 20:00")])
+    answer = world.placier("run", "demo", "--date", "2030-03-01", "--as-of", "2030-03-02")
+    assert answer.run["plan"]["skipped"] == {"unsubscribed": 1}
+    assert world.placier("why", "demo", ANNE, "--on", "2030-03-02").json["suppressed"] == "unsubscribed"
+
+
+def test_a_later_purchase_of_a_forgotten_person_is_sent(world: World) -> None:
+    a_day(world)
+    world.placier("forget", "demo", ANNE)
+    world.day("2030-03-01", [buy("T5", "2030-03-01 10:00:00", ANNE, date_evenement="2030-04-01 20:00")])
+    answer = world.placier("run", "demo", "--date", "2030-03-01", "--as-of", "2030-03-02")
+    assert answer.run["pushed"]["contacts_created"] == 1
+    assert world.placier("why", "demo", ANNE, "--on", "2030-03-02").json["may_send"] is True
+
+
+def test_the_hash_is_keyed() -> None:
+    one, other = Forgotten("00" * 32), Forgotten("11" * 32)
+    assert one.name(ANNE) == one.name(f" {ANNE.upper()} ")
+    assert one.name(ANNE) != other.name(ANNE)
+    assert ANNE not in one.name(ANNE)
+
+
+def test_forgetting_somebody_unknown_says_so(world: World, tmp_path: Path) -> None:
+    erased = world.placier("forget", "demo", "personne@exemple.ca")
+    assert erased.code == 0
+    assert set(erased.json["erased"].values()) == {0}
