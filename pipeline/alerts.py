@@ -1,8 +1,8 @@
-"""Who is told of a night: a healthcheck ping.  An alert that fails is logged; it never fails the run."""
+"""Who is told of a night: a healthcheck ping, and people.  An alert that fails is logged; it never fails the run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import httpx
 
@@ -17,3 +17,14 @@ def ping(url: str, suffix: str, complain: Callable[[str], None]) -> None:
         httpx.get(url.rstrip("/") + suffix, timeout=TIMEOUT).raise_for_status()
     except httpx.HTTPError as error:
         complain(type(error).__name__)
+
+
+def notify(urls: Sequence[str], title: str, body: str, complain: Callable[[str], None]) -> None:
+    """Send a message to Apprise URLs; `complain` hears if one of them did not take it.  The URLs hold secrets."""
+    import apprise
+
+    told = apprise.Apprise()
+    if not told.add(list(urls)):
+        complain("an Apprise URL is not understood")
+    if not told.notify(title=title, body=body):
+        complain("a message was not taken")

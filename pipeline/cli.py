@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import click
 
 from pipeline import __version__
-from pipeline.errors import PlacierError, UsageError
+from pipeline.errors import PlacierError, UsageError, unforeseen
 
 if TYPE_CHECKING:
     from pipeline.config import Account, Configuration
@@ -63,6 +63,9 @@ def command(body: Body) -> click.Command:
         except PlacierError as error:
             _complain(error, options)
             code = error.exit_code
+        except Exception as error:  # noqa: BLE001 - a traceback may hold personal data
+            _complain(unforeseen(error), options)
+            code = 1
         except KeyboardInterrupt:
             click.echo("interrupted: nothing is half-done, the next run goes on", err=True)
             code = 130
@@ -453,12 +456,36 @@ def _walk(options: Options, names: Sequence[str], walk: Callable[[Setting], list
         finally:
             database.close()
     code = exit_code(told)
+    if not dry:
+        _alert(configuration, told, outside)
     ping(health, "" if code == 0 else "/fail", lambda what: outside.log.warning("healthcheck failed", error=what))
     if options.json:
         _print_json({"runs": [item.json() for item in told]})
     elif kind != "run" or dry or code or sys.stdout.isatty():
         show.runs(_page(to_stderr=bool(code) and kind == "run" and not sys.stdout.isatty()), told)
     return code
+
+
+def _alert(configuration: Configuration, told: Sequence[Run], outside: Outside) -> None:
+    """Tell people of the runs that need them."""
+    variable = configuration.main.alerts.urls_env
+    trouble = [item for item in told if item.exit_code]
+    if not variable or not trouble:
+        return
+    from pipeline import config
+    from pipeline.alerts import notify
+    from pipeline.log import mask
+
+    urls = config.secret(variable, None, "alerts.urls_env", outside.environment).split()
+    lines = [f"{item.account} {item.kind} {item.date or item.as_of}: {item.status}. {item.message}" for item in trouble]
+    with _extra("alerts"):
+        title = f"Placier: {', '.join(sorted({item.account for item in trouble}))} needs a look"
+        notify(
+            urls,
+            title,
+            "\n".join(mask(line) for line in lines),
+            lambda what: outside.log.warning("alert failed", error=what),
+        )
 
 
 def _walk_one(setting: Setting, walk: Callable[[Setting], list[Run]], kind: str) -> list[Run]:

@@ -6,6 +6,7 @@
      ├── Held              exit 5   a guard holds something: `placier approve`
      ├── Busy              exit 75  another run of this account is under way
      └── Failure           exit 1   this run failed, nothing was half-done
+          ├── Defect                something unforeseen: the kind of exception and its place, never its words
           ├── UntrustedFile         the file as a whole cannot be trusted: nothing of it was taken
           ├── SourceError           the box office's server refused, or was not who it should be
           ├── StateError            the database or the archive cannot be read or written
@@ -18,6 +19,7 @@ Foreign exceptions (paramiko, httpx, SQLAlchemy, pydantic) are turned into these
 
 from __future__ import annotations
 
+import traceback
 from typing import ClassVar
 
 
@@ -58,6 +60,18 @@ class Busy(PlacierError):
 
 class Failure(PlacierError):
     """The run failed; what was accepted before stays, nothing is half-done."""
+
+
+class Defect(Failure):
+    """Something that Placier did not foresee: told by its kind and place alone, for its words may hold personal data."""
+
+
+def unforeseen(error: Exception) -> Defect:
+    """What to tell of an exception that nobody foresaw."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "pipeline" in frame.filename] or list(frames)
+    where = f"{ours[-1].filename.rpartition('/')[2]} line {ours[-1].lineno}" if ours else "an unknown place"
+    return Defect(f"unforeseen {type(error).__name__} in {where}", "this is a defect: report it with these words")
 
 
 class UntrustedFile(Failure):

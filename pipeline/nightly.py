@@ -24,7 +24,7 @@ from sqlalchemy import Connection
 from pipeline import inbound, plan, policy
 from pipeline.archive import Archive
 from pipeline.config import Account
-from pipeline.errors import Held, MissingFile, PlacierError, UsageError
+from pipeline.errors import Held, MissingFile, PlacierError, UsageError, unforeseen
 from pipeline.inbound import Brought
 from pipeline.outbound import Outbound, Prepared, Progress
 from pipeline.platforms import Platform
@@ -413,6 +413,8 @@ def _running(work: Setting, kind: str, day: date | None, as_of: date) -> Iterato
         yield told
     except PlacierError as caught:
         error = caught
+    except Exception as caught:  # noqa: BLE001 - one account's defect must not stop the others, nor show its data
+        error = unforeseen(caught)
     with work.database.transaction() as connection:
         history = History(connection, work.account.name)
         told.held = [(hold.reason, hold.operations) for hold in history.open_holds()]
