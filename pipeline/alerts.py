@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import httpx
@@ -21,10 +22,17 @@ def ping(url: str, suffix: str, complain: Callable[[str], None]) -> None:
 
 def notify(urls: Sequence[str], title: str, body: str, complain: Callable[[str], None]) -> None:
     """Send a message to Apprise URLs; `complain` hears if one of them did not take it.  The URLs hold secrets."""
-    import apprise
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # apprise's own plug-ins, on Python 3.11 and 3.12
+            import apprise
 
-    told = apprise.Apprise()
-    if not told.add(list(urls)):
-        complain("an Apprise URL is not understood")
-    if not told.notify(title=title, body=body):
-        complain("a message was not taken")
+            told = apprise.Apprise()
+            if not told.add(list(urls)):
+                complain("an Apprise URL is not understood")
+            if not told.notify(title=title, body=body):
+                complain("a message was not taken")
+    except ModuleNotFoundError:
+        complain("the package apprise is missing: pip install 'placier[alerts]'")
+    except Exception as error:  # noqa: BLE001 - the plug-in of any service may fail in its own way
+        complain(type(error).__name__)

@@ -476,16 +476,15 @@ def _alert(configuration: Configuration, told: Sequence[Run], outside: Outside) 
     from pipeline.alerts import notify
     from pipeline.log import mask
 
-    urls = config.secret(variable, None, "alerts.urls_env", outside.environment).split()
+    try:
+        urls = config.secret(variable, None, "alerts.urls_env", outside.environment).split()
+    except UsageError as error:
+        outside.log.warning("alert failed", error=error.message)
+        return
     lines = [f"{item.account} {item.kind} {item.date or item.as_of}: {item.status}. {item.message}" for item in trouble]
-    with _extra("alerts"):
-        title = f"Placier: {', '.join(sorted({item.account for item in trouble}))} needs a look"
-        notify(
-            urls,
-            title,
-            "\n".join(mask(line) for line in lines),
-            lambda what: outside.log.warning("alert failed", error=what),
-        )
+    title = f"Placier: {', '.join(sorted({item.account for item in trouble}))} needs a look"
+    body = "\n".join(mask(line) for line in lines)
+    notify(urls, title, body, lambda what: outside.log.warning("alert failed", error=what))
 
 
 def _walk_one(setting: Setting, walk: Callable[[Setting], list[Run]], kind: str) -> list[Run]:

@@ -48,7 +48,7 @@ def ear() -> Iterator[Ear]:
 
 def alerts(world: World, table: str) -> None:
     path = world.config / "placier.toml"
-    path.write_text(f'{path.read_text()}[alerts]\n{table}\n')
+    path.write_text(f"{path.read_text()}[alerts]\n{table}\n")
 
 
 def test_a_good_night_pings_start_and_success(world: World, ear: Ear) -> None:
@@ -74,9 +74,7 @@ def test_a_healthcheck_that_is_down_does_not_fail_the_night(world: World, ear: E
     assert "healthcheck failed" in answer.err
 
 
-def test_people_hear_of_trouble_without_addresses(
-    world: World, ear: Ear, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_people_hear_of_trouble_without_addresses(world: World, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALERTS", f"json://127.0.0.1:{ear.port}/people")
     alerts(world, 'urls_env = "ALERTS"')
     world.control.add_group("Le Songe", dynamic=True)
