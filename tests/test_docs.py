@@ -1,0 +1,237 @@
+"""The documents say what is: commands, options, keys, modules, dependencies."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import click
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from pipeline import config
+from pipeline.cli import main
+from pipeline.errors import PlacierError
+from pipeline.fields import FIELDS
+from pipeline.run import EXIT
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted(
+    path
+    for path in [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "cron").glob("*.md"),
+    ]
+)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+# Commands
+
+
+def examples(text: str) -> Iterator[str]:
+    """The lines that a reader types after a `$` in console blocks."""
+    for block in re.findall(r"^ *```console\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
+        yield from re.findall(r"^ *\$ (.*)$", block, re.MULTILINE)
+
+
+def mentions(text: str) -> Iterator[str]:
+    """Whatever stands between backticks and begins with the program's name."""
+    yield from re.findall(r"`(placier [a-z][^`\n]*)`", text)
+
+
+def parse(words: list[str]) -> None:
+    """Parse a command line as the program would, without doing anything."""
+    with click.Context(main) as context:
+        name, command, rest = main.resolve_command(context, words)
+        assert command is not None
+        with command.make_context(name or "", rest, parent=context):
+            pass
+
+
+PLACIER_EXAMPLES = [
+    line for line in chain.from_iterable(examples(p.read_text()) for p in DOCUMENTS) if "placier" in line
+]
+
+
+@pytest.mark.parametrize("line", [line for line in PLACIER_EXAMPLES if line.startswith("placier ")])
+def test_every_console_example_is_a_command_line_of_the_program(line):
+    parse(shlex.split(line)[1:])
+
+
+def test_readme_shows_examples():
+    assert len(list(examples(README))) > 15
+
+
+@pytest.mark.parametrize(
+    "line", ["placier nights", "placier run --tomorrow", "placier why demo", "placier run --date soon"]
+)
+def test_an_example_that_the_program_would_refuse_is_noticed(line):
+    with pytest.raises(click.UsageError):
+        parse(shlex.split(line)[1:])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_command_and_option_that_a_document_mentions_exists(document):
+    for mention in mentions(document.read_text(encoding="utf-8")):
+        name = mention.split()[1]
+        assert name in main.commands, mention
+        known = {option for parameter in main.commands[name].params for option in parameter.opts} | {"--help"}
+        assert set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", mention)) <= known, mention
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_every_command_has_help_and_is_in_the_readme_with_its_options(name):
+    command = main.commands[name]
+    assert command.help
+    row = re.search(rf"^\| `placier {name}\b([^`]*)` \| \S", README, re.MULTILINE)
+    assert row is not None, f"the table of commands in README.md lacks `placier {name}`"
+    common = {"--config", "--json", "--log-format", "-v"}
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    assert all(option.help for option in options)
+    wanted = {name for option in options for name in option.opts} - common
+    assert wanted == set(re.findall(r"--[a-z-]+", row.group(1)))
+
+
+@pytest.mark.parametrize("target", ["demo", "test", "check", "fix", "bench"])
+def test_every_make_target_that_is_told_exists(target):
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+    assert f"make {target}" in README + CONTRIBUTING
+
+
+def test_every_exit_code_is_told():
+    codes = {str(kind.exit_code) for kind in PlacierError.__subclasses__()} | {str(code) for code in EXIT.values()}
+    assert codes <= set(re.findall(r"^\| (\d+) \|", README, re.MULTILINE))
+
+
+def test_every_link_to_a_file_leads_somewhere():
+    for document in [*DOCUMENTS, *(ROOT / "benchmarks").glob("*.md"), ROOT / "CHANGELOG.md"]:
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
+            assert "://" in target or (document.parent / target).exists(), f"{named(document)}: {target}"
+
+
+def test_every_link_inside_the_readme_leads_to_a_heading():
+    headings = {
+        re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+        for title in re.findall(r"^#+ (.*)$", README, re.MULTILINE)
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= headings
+
+
+# Configuration
+
+SECTIONS: dict[str, dict[str, FieldInfo]] = {
+    "### `[state]`": config.State.model_fields,
+    "### `[engine]`": config.Engine.model_fields,
+    "### `[alerts]`": config.Alerts.model_fields,
+    "### The top of the file": {
+        key: field
+        for key, field in config.AccountFile.model_fields.items()
+        if key not in {"source", "platform", "policy", "guard"}
+    },
+    "### `[source]`, of any kind": {"kind": config.SftpSource.model_fields["kind"], **config.Files.model_fields},
+    '### `[source]` with `kind = "sftp"`': {
+        key: field
+        for key, field in config.SftpSource.model_fields.items()
+        if key not in {"kind", *config.Files.model_fields}
+    },
+    '### `[source]` with `kind = "folder"`': {
+        key: field
+        for key, field in config.FolderSource.model_fields.items()
+        if key not in {"kind", *config.Files.model_fields}
+    },
+    '### `[platform]` with `kind = "cyberimpact"`': config.CyberimpactPlatform.model_fields,
+    '### `[platform]` with `kind = "csv"`': config.CsvPlatform.model_fields,
+    "### `[policy]`": config.Policy.model_fields,
+    "### `[guard]`": config.Guard.model_fields,
+}
+
+
+def rows(heading: str) -> dict[str, str]:
+    """Key -> second column, of the table under a heading."""
+    assert f"\n{heading}\n" in CONFIGURATION, f"docs/configuration.md lacks the heading {heading}"
+    section = CONFIGURATION.split(f"\n{heading}\n", 1)[1].split("\n##", 1)[0]
+    return dict(re.findall(r"^\| `([a-z0-9_]+)` \| (.*?) \|", section, re.MULTILINE))
+
+
+def default(field: FieldInfo) -> str:
+    """The default as one would write it in the file."""
+    return "required" if field.is_required() else f"`{json.dumps(field.get_default(call_default_factory=True))}`"
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_every_key_of_the_configuration_is_told_with_its_default(heading):
+    assert rows(heading) == {key: default(field) for key, field in SECTIONS[heading].items()}
+
+
+def models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """The sections below a model of the configuration."""
+    for field in model.model_fields.values():
+        for found in config._models(field.annotation):
+            yield found
+            yield from models(found)
+
+
+def test_no_section_of_the_configuration_is_left_out():
+    files = set(SECTIONS["### `[source]`, of any kind"])
+    told = [keys for section in SECTIONS.values() for keys in (set(section), set(section) | files)]
+    for model in {config.AccountFile, *models(config.Main), *models(config.AccountFile)}:
+        keys = set(model.model_fields) - {"source", "platform", "policy", "guard"}
+        assert any(keys <= section for section in told), f"docs/configuration.md lacks a key of {model.__name__}"
+
+
+@pytest.mark.parametrize("text", [README, CONFIGURATION], ids=["README", "configuration"])
+def test_the_seventeen_fields_are_told_with_name_and_type(text):
+    for field in FIELDS:
+        assert f"| `{field.key}` | {field.name} | {field.type} |" in text
+
+
+# The house
+
+
+def test_every_module_has_its_line_in_contributing():
+    package = ROOT / "pipeline"
+    modules = {path.relative_to(package).as_posix() for path in package.rglob("*.py") if path.name != "__init__.py"}
+    ours = {module for module in modules if "/migrations/" not in module}
+    told = set(re.findall(r"^\| `([\w/]+\.py)` \|", CONTRIBUTING, re.MULTILINE))
+    assert told == ours
+
+
+def test_every_dependency_has_its_reason_in_contributing():
+    lists = [
+        PROJECT["project"]["dependencies"],
+        *PROJECT["project"]["optional-dependencies"].values(),
+        *PROJECT["dependency-groups"].values(),
+    ]
+    wanted = {re.split(r"[\[><=;~ ]", item)[0] for item in chain.from_iterable(lists)}
+    table = CONTRIBUTING.split("## Dependencies", 1)[1].split("\n## ", 1)[0]
+    told = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)}
+    assert told == wanted
+
+
+def test_every_dependency_is_pinned_with_hashes():
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    pins = re.split(r"\n(?=[a-z])", lock.strip())
+    assert all(re.match(r"[a-z0-9-]+==\S+", pin) and "--hash=sha256:" in pin for pin in pins)
+    assert "://" not in lock
+
+
+def test_changelog_tells_of_the_present_version():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\n## {PROJECT['project']['version']}" in changelog
