@@ -1,0 +1,80 @@
+"""The program as a process of its own: started as a shell does, or as one that a test may kill."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from world import Answer
+
+PATIENCE = 60.0
+"""Seconds that anything may take on a slow machine."""
+_FORKS = get_context("forkserver")
+_FORKS.set_forkserver_preload(
+    ["pipeline.cli", "pipeline.doors", "pipeline.show", "pipeline.verify", "pipeline.report.page"]
+)
+
+
+def shell(*words: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None) -> Answer:
+    """`python -m pipeline WORDS` in a clean environment, without a terminal, as cron starts it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", *words],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=clean_environment(environment),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        timeout=PATIENCE,
+        check=False,
+    )
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This environment without anything of Placier's or of the terminal's, and `more`."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("PLACIER_", "CYBERIMPACT_"))}
+    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "COLUMNS"):
+        ours.pop(name, None)
+    return {**ours, **(more or {})}
+
+
+@contextmanager
+def killed(*words: str, once: Callable[[], bool]) -> Iterator[None]:
+    """The program is started, and killed (SIGKILL) once `once` is true; AssertionError when it ends before.
+
+    It is forked from a process that has the libraries loaded already: quick enough to be killed often.
+    """
+    process = _FORKS.Process(target=_main, args=(words,), daemon=True)
+    process.start()
+    try:
+        wait_until(once, process)
+    finally:
+        process.kill()
+        process.join(PATIENCE)
+    yield
+
+
+def wait_until(once: Callable[[], bool], process: BaseProcess | None = None) -> None:
+    """Look until `once` is true; AssertionError when the process ends first, or after a minute."""
+    end = time.monotonic() + PATIENCE
+    while not once():
+        assert process is None or process.is_alive(), f"the program ended by itself ({process.exitcode})"
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.01)
+
+
+def _main(words: tuple[str, ...]) -> None:
+    """The program, mute."""
+    from pipeline.cli import main
+
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        sys.stdout = sys.stderr = nowhere
+        main(list(words), prog_name="placier")
