@@ -237,7 +237,7 @@ def test_consent_is_renewed_by_a_purchase_and_never_moved_back(world):
     # The second purchase is taken back by a re-issued file: the fields follow, the consent does not.
     world.day("2026-03-02", [buy("T3", "2026-03-02 10:00:00", BENOIT)])
     world.control.reset_log()
-    assert world.night("2026-03-04", "--date", "2026-03-02").code == 0
+    assert (run := world.night("2026-03-04", "--date", "2026-03-02")).code == 0, run.err
     assert str(world.member(ANNE).consent.date) == "2026-03-02"
     sent = [str(entry.body) for entry in world.control.log() if entry.method == "POST"]
     assert not any("'2026-03-01'" in body and "consentDate" in body and ANNE in body for body in sent)
@@ -284,7 +284,7 @@ def test_show_ended_at_most_three_days_before_gives_a_seat(world, start, end, jo
     line = buy("T1", "2026-03-05 10:00:00", ANNE, date_evenement=start, date_fin_evenement=end)
     world.day("2026-03-05", [line])
     world.day("2026-03-09", [])
-    assert world.night("2026-03-10", "--date", "2026-03-05").code == 0
+    assert (run := world.night("2026-03-10", "--date", "2026-03-05")).code == 0, run.err
     assert titles(world) == sorted([GENERAL, *(["Le Songe"] if joins else [])])
     assert world.groups_of(ANNE) == tuple(titles(world))
 
@@ -433,7 +433,7 @@ def test_cancellation_that_matches_nothing_is_kept_and_may_match_later(world):
     answer = world.night("2026-03-03")
     assert (answer.code, answer.run["unmatched_cancellations"]) == (0, 2)
     world.day("2026-03-01", [PURCHASE])
-    assert world.night("2026-03-03", "--date", "2026-03-01").code == 0
+    assert (run := world.night("2026-03-03", "--date", "2026-03-01")).code == 0, run.err
     assert world.groups_of(ANNE) == (GENERAL,)
     assert CHLOE not in world.control.state().members
 
@@ -455,7 +455,7 @@ def test_order_of_days_does_not_matter(world):
         for day in order:
             stamp = day.replace("-", "")
             files = [f"--file={world.drop}/Theatre_{kind}_{stamp}.csv" for kind in ("achats", "annulations")]
-            assert world.placier("replay", "demo", day, *files, "--as-of", "2026-03-04").code == 0
+            assert (run := world.placier("replay", "demo", day, *files, "--as-of", "2026-03-04")).code == 0, run.err
         ends.append(world.content())
     assert all(end == ends[0] for end in ends)
 
@@ -467,13 +467,13 @@ def test_backfill_equals_the_sum_of_its_days(world):
     }
     for day, lines in days.items():
         world.day(day, lines)
-        assert world.night("2026-03-04", "--date", day).code == 0
+        assert (run := world.night("2026-03-04", "--date", day)).code == 0, run.err
     by_days = world.content()
     world.control.wipe()
     world.state_url = "sqlite:///var/autre.db"
     world.write_config()
     world.history([line for lines in days.values() for line in lines])
-    assert world.placier("backfill", "demo", "--as-of", "2026-03-04").code == 0
+    assert (run := world.placier("backfill", "demo", "--as-of", "2026-03-04")).code == 0, run.err
     assert world.content() == by_days
 
 
