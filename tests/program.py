@@ -18,7 +18,10 @@ PATIENCE = 60.0
 """Seconds that anything may take on a slow machine."""
 _FORKS = get_context("forkserver")
 _FORKS.set_forkserver_preload(
-    ["pipeline.cli", "pipeline.doors", "pipeline.show", "pipeline.verify", "pipeline.report.page"]
+    [
+        f"pipeline.{room}"
+        for room in ("cli", "doors", "show", "verify", "report.page", "platforms.cyberimpact", "sources.folder", "read")
+    ]
 )
 
 

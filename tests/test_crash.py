@@ -19,19 +19,19 @@ SONGE = {"id_spectacle": "S1", "titre_spectacle": "Le Songe", "id_representation
 CYRANO = {"id_spectacle": "S2", "titre_spectacle": "Cyrano", "id_representation": "R2"}
 PHEDRE = {"id_spectacle": "S3", "titre_spectacle": "Phèdre", "id_representation": "R3"}
 
-FIRST_DAY = [
+PAST = [
     buy("T1", "2026-03-01 10:00:00", ANNE, **SONGE),
     buy("T2", "2026-03-01 11:00:00", BENOIT, **SONGE),
     buy("T3", "2026-03-01 12:00:00", CHLOE, **CYRANO),
 ]
 BENOITS = buy("T5", "2026-03-02 11:00:00", BENOIT, **PHEDRE)
-SECOND_DAY = [
+DAY = [
     cancel("T1", "2026-03-02 09:00:00", ANNE, **SONGE),
     buy("T4", "2026-03-02 10:00:00", DENIS, **PHEDRE),
     BENOITS,
 ]
 CORRECTED = [BENOITS]
-"""The second day without Anne's cancellation and without Denis's purchase: neither of them should have been in it."""
+"""The day without Anne's cancellation and without Denis's purchase: neither of them should have been in it."""
 
 POINTS = {
     "before-anything": Fault("hang", "GET", "/customfields"),
@@ -48,16 +48,11 @@ POINTS = {
 points = pytest.mark.parametrize("fault", POINTS.values(), ids=POINTS)
 
 
-def drop(world: World, day: str, lines: Sequence[Line]) -> None:
+def drop(world: World, day: str, lines: Sequence[Line]) -> Path:
     """A day in one file."""
-    (world.drop / f"Theatre_{day.replace('-', '')}.csv").write_text(text(lines), encoding="utf-8")
-
-
-def night(world: World, day: str, as_of: str, lines: Sequence[Line]) -> None:
-    """A night that ends well."""
-    drop(world, day, lines)
-    answer = world.night(as_of)
-    assert answer.code == 0, answer.out
+    file = world.drop / f"Theatre_{day.replace('-', '')}.csv"
+    file.write_text(text(lines), encoding="utf-8")
+    return file
 
 
 def struck(control: SandboxControl) -> bool:
@@ -65,13 +60,15 @@ def struck(control: SandboxControl) -> bool:
     return any(entry.fault for entry in control.log())
 
 
-def second_night(world: World) -> None:
-    night(world, "2026-03-02", "2026-03-03", SECOND_DAY)
+def one_night(world: World) -> None:
+    drop(world, "2026-03-02", DAY)
+    answer = world.night("2026-03-03")
+    assert answer.code == 0, answer.out
 
 
 def corrected_night(world: World) -> None:
-    drop(world, "2026-03-02", CORRECTED)
-    answer = world.placier("run", "demo", "--date", "2026-03-02", "--as-of", "2026-03-03")
+    file = drop(world, "2026-03-02", CORRECTED)
+    answer = world.placier("replay", "demo", "2026-03-02", "--file", str(file), "--as-of", "2026-03-03")
     assert answer.code == 0, answer.out
 
 
@@ -87,11 +84,11 @@ class Good:
 def good(
     tmp_path_factory: pytest.TempPathFactory, night_server: PlatformServer, night_control: SandboxControl
 ) -> dict[str, Good]:
-    """The second night; its corrected file alone; the second night, then its corrected file."""
+    """The night; its corrected file alone; the night, then its corrected file."""
     walks = {
-        "as it is": (second_night,),
+        "as it is": (one_night,),
         "corrected": (corrected_night,),
-        "corrected later": (second_night, corrected_night),
+        "corrected later": (one_night, corrected_night),
     }
     found = {}
     for name, walk in walks.items():
@@ -103,10 +100,11 @@ def good(
 
 
 def begun(root: Path, server: PlatformServer, control: SandboxControl) -> World:
-    """A new world after its first night."""
+    """A new world, with its past on the platform."""
     control.reset()
     world = World(root, server, control, source={"transactions": "{organisation}_{date:%Y%m%d}.csv"})
-    night(world, "2026-03-01", "2026-03-02", FIRST_DAY)
+    answer = world.placier("backfill", "demo", str(world.history(PAST)), "--as-of", "2026-03-02")
+    assert answer.code == 0, answer.out
     control.reset_log()
     return world
 
@@ -115,9 +113,9 @@ def begun(root: Path, server: PlatformServer, control: SandboxControl) -> World:
 def crashed(
     good: dict[str, Good], fault: Fault, tmp_path: Path, night_server: PlatformServer, night_control: SandboxControl
 ) -> World:
-    """A world whose second night was killed while it waited for an answer."""
+    """A world whose night was killed while it waited for an answer."""
     world = begun(tmp_path, night_server, night_control)
-    drop(world, "2026-03-02", SECOND_DAY)
+    drop(world, "2026-03-02", DAY)
     night_control.add_fault(fault)
     words = ("run", "demo", "--as-of", "2026-03-03", "--config", str(world.config))
     with killed(*words, once=lambda: struck(night_control)):
@@ -160,6 +158,6 @@ def test_a_lost_answer_makes_no_second_group_of_one_title(
 ) -> None:
     world = begun(tmp_path, night_server, night_control)
     night_control.add_fault(Fault("drop_after", "POST", "/groups"))
-    second_night(world)
+    one_night(world)
     assert sorted(night_control.state().titles()) == good["as it is"].titles
     assert world.content() == good["as it is"].content
