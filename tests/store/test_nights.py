@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from program import killed, wait_until
 from world import Answer, Line, World, buy, cancel, text
 
 from pipeline.sandbox.control import SandboxControl
 from pipeline.sandbox.serve import PlatformServer
+from pipeline.sandbox.switches import Fault
 
 ANNE, BENOIT, CHLOE = "anne@exemple.test", "benoit@exemple.test", "chloe@exemple.test"
 SONGE = {"id_spectacle": "S1", "titre_spectacle": "Le Songe", "id_representation": "R1"}
@@ -128,3 +130,17 @@ def test_odd_characters_of_a_name_stop_no_night(kept: World) -> None:
     answer = kept.night("2026-03-02")
     assert answer.code == 0, answer.out + answer.err
     assert set(kept.content()) == {ANNE, BENOIT}
+
+
+def test_killed_with_a_batch_under_way_the_next_night_is_as_if_nothing_had_been(kept: World) -> None:
+    drop(kept, "2026-03-01", FIRST)
+    kept.control.add_fault(Fault("hang_after", "POST", "/batches"))
+    words = ("run", "demo", "--as-of", "2026-03-02", "--config", str(kept.config))
+    with killed(*words, once=lambda: any(entry.fault for entry in kept.control.log())):
+        kept.control.clear_faults()
+    wait_until(lambda: kept.placier("push", "demo", "--as-of", "2026-03-02", "--dry-run").code == 0)
+    drop(kept, "2026-03-01", REISSUED)
+    assert kept.placier("run", "demo", "--date", "2026-03-01", "--as-of", "2026-03-02").code == 0
+    assert kept.groups_of(ANNE) == ("Clients Tuxedo",), "her booking was taken back while it was in flight"
+    assert kept.groups_of(BENOIT) == kept.groups_of(CHLOE) == ("Clients Tuxedo", "Le Songe")
+    assert kept.placier("verify", "demo", "--as-of", "2026-03-02").json["differences"] == []
