@@ -143,8 +143,8 @@ def test_no_lines_give_no_rows() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "last"),
     [
-        ({"minute": 0}, {"minute": 1}, "second"),
-        ({"minute": 1}, {"minute": 0}, "first"),
+        ({"minute": 0, "transaction": "T9"}, {"minute": 1}, "second"),
+        ({"minute": 1}, {"minute": 0, "transaction": "T9"}, "first"),
         ({"transaction": "T10"}, {"transaction": "T9"}, "second"),
         ({"performance_start": "2026-04-02 20:00:00"}, {"performance_id": "R2"}, "first"),
         ({"performance_id": "R10"}, {"performance_id": "R9"}, "second"),
