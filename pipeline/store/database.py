@@ -1,7 +1,7 @@
 """Opening the state: SQLite by default, PostgreSQL by URL; the same code on both.
 
-Every write is one short transaction.  A *rehearsal* is one outer transaction that is rolled back whatever happens
-inside: what a dry run uses, so that it does the very same work and leaves no trace.
+Every write is one short transaction.  In a *rehearsal* nothing is kept, whatever happens inside: what a dry run uses, so
+that it does the very same work and leaves no trace.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
@@ -45,7 +46,15 @@ class Database:
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
-        """Everything inside is rolled back at the end."""
+        """Nothing of what happens inside is kept.
+
+        PostgreSQL: one outer transaction, rolled back.  SQLite has one writer at a time, and a rehearsal talks to the
+        platform for as long as it takes: it works on a copy, so that a night of another account need not wait for it.
+        """
+        if self._engine.dialect.name == "sqlite":
+            with self._copied():
+                yield
+            return
         with translated(self._where), self._engine.connect() as connection:
             outer = connection.begin()
             self._outer = connection
@@ -54,6 +63,22 @@ class Database:
             finally:
                 self._outer = None
                 outer.rollback()
+
+    @contextmanager
+    def _copied(self) -> Iterator[None]:
+        original = self._engine
+        with tempfile.TemporaryDirectory(prefix="placier-") as folder, translated(self._where):
+            path = Path(folder) / "rehearsal.db"
+            with original.connect() as connection, closing(sqlite3.connect(path)) as copy:
+                source = connection.connection.dbapi_connection
+                if isinstance(source, sqlite3.Connection):
+                    source.backup(copy)
+            self._engine = _sqlite_engine(path)
+            try:
+                yield
+            finally:
+                self._engine.dispose()
+                self._engine = original
 
     @contextmanager
     def lock(self, account: str, folder: Path, *, leave_no_trace: bool = False) -> Iterator[None]:
@@ -97,10 +122,10 @@ def open_database(url: str, *, create: bool = True) -> Database:
         path = Path(url.removeprefix("sqlite:///"))
         if not create and not path.exists():
             engine = create_engine("sqlite://", poolclass=StaticPool)
+            _tune_sqlite(engine)
         else:
             _prepare_file(path)
-            engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
-        _tune_sqlite(engine)
+            engine = _sqlite_engine(path)
         where = str(path)
     else:
         engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 15})
@@ -126,10 +151,16 @@ def _prepare_file(path: Path) -> None:
         ) from error
 
 
+def _sqlite_engine(path: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
+    _tune_sqlite(engine)
+    return engine
+
+
 def _tune_sqlite(engine: Engine) -> None:
     """WAL, foreign keys, patience; and transactions that SQLAlchemy begins itself.
 
-    In the driver's default mode a savepoint outlives the rollback of its outer transaction: a rehearsal would leave traces.
+    In the driver's default mode a savepoint outlives the rollback of its outer transaction.
     """
 
     @event.listens_for(engine, "connect")

@@ -250,8 +250,8 @@ def locked_within(database: Database, folder: Path, seconds: float) -> bool:
 def test_an_sqlite_file_is_tuned_for_a_night_and_its_readers(sqlite_url: str) -> None:
     database = open_database(sqlite_url)
     with database.transaction() as connection:
-        told = {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "foreign_keys")}
-        assert told == {"journal_mode": "wal", "foreign_keys": 1}
+        told = {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "secure_delete")}
+        assert told == {"journal_mode": "wal", "secure_delete": 1}
         assert connection.execute(text("PRAGMA busy_timeout")).scalar() == 60_000
     database.close()
 
@@ -296,3 +296,14 @@ def test_readers_of_an_sqlite_file_are_not_held_up_by_a_writer(sqlite_url: str) 
     assert other.execute("SELECT count(*) FROM groups").fetchone() == (1,)
     other.close()
     database.close()
+
+
+def test_a_rehearsal_on_sqlite_does_not_hold_up_a_night(sqlite_url: str) -> None:
+    rehearsing, at_night = open_database(sqlite_url), open_database(sqlite_url)
+    with rehearsing.rehearsal():
+        note(rehearsing, ONE)
+        note(at_night, TWO)
+        assert noted(rehearsing) == {ONE}
+    assert noted(rehearsing) == noted(at_night) == {TWO}
+    rehearsing.close()
+    at_night.close()
