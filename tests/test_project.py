@@ -40,15 +40,15 @@ def test_set_up_says_what_to_install_when_python_lacks_something(tmp_path, lacki
 
 
 @pytest.mark.parametrize(
-    ("module", "code"),
+    ("module", "processes", "code"),
     [
-        ("def test_well(): pass", 0),
-        ("import pytest\ndef test_well(): pass\ndef test_left_out(): pytest.skip('no tool')", 1),
-        ("import pytest\npytest.skip('no tool', allow_module_level=True)", 1),
+        ("def test_well(): pass", "0", 0),
+        ("import pytest\ndef test_left_out(): pytest.skip('no tool')", "0", 1),
+        ("import pytest\ndef test_left_out(): pytest.skip('no tool')", "2", 1),
+        ("import pytest\npytest.skip('no tool', allow_module_level=True)", "0", 1),
     ],
 )
-@pytest.mark.parametrize("processes", ["0", "2"])
-def test_where_nothing_may_be_skipped_a_skip_fails_the_session(tmp_path, module, code, processes):
+def test_where_nothing_may_be_skipped_a_skip_fails_the_session(tmp_path, module, processes, code):
     (tmp_path / "test_some.py").write_text(module)
     (tmp_path / "test_other.py").write_text("def test_other(): pass")
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
