@@ -35,7 +35,8 @@ class Archive:
             return digest
         part = target.with_suffix(".part")
         try:
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            target.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            target.parent.mkdir(mode=0o700, exist_ok=True)
             with (
                 path.open("rb") as plain,
                 os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as raw,

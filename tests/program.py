@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import get_context
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from world import Answer
@@ -58,18 +57,18 @@ def killed(*words: str, once: Callable[[], bool]) -> Iterator[None]:
     process = _FORKS.Process(target=_main, args=(words,), daemon=True)
     process.start()
     try:
-        wait_until(once, process)
+        wait_until(once, alive=process.is_alive)
     finally:
         process.kill()
         process.join(PATIENCE)
     yield
 
 
-def wait_until(once: Callable[[], bool], process: BaseProcess | None = None) -> None:
-    """Look until `once` is true; AssertionError when the process ends first, or after a minute."""
+def wait_until(once: Callable[[], bool], alive: Callable[[], bool] = lambda: True) -> None:
+    """Look until `once` is true; AssertionError when the program is no longer `alive` before, or after a minute."""
     end = time.monotonic() + PATIENCE
     while not once():
-        assert process is None or process.is_alive(), f"the program ended by itself ({process.exitcode})"
+        assert alive(), "the program ended by itself"
         assert time.monotonic() < end, "it never happened"
         time.sleep(0.01)
 
