@@ -1,0 +1,55 @@
+"""`placier --help` is quick: what is heavy waits until it is needed."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+
+import pytest
+from program import PATIENCE, clean_environment
+
+HEAVY = ("pandas", "pyarrow", "paramiko", "sqlalchemy", "httpx", "pydantic", "rich", "alembic", "numpy", "cryptography")
+ASK = """
+import json, runpy, sys
+sys.argv = ["placier", *json.loads(sys.argv[1])]
+try:
+    runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
+except SystemExit as end:
+    assert not end.code, end.code
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
+"""
+
+
+def loaded(*words: str) -> set[str]:
+    """The packages that the program has loaded by its end."""
+    asked = [sys.executable, "-c", ASK, json.dumps(words)]
+    done = subprocess.run(asked, capture_output=True, text=True, env=clean_environment(), timeout=PATIENCE, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("words", [("--help",), ("run", "--help"), ("sandbox", "--help"), ("--version",)], ids=" ".join)
+def test_help_loads_nothing_heavy(words: tuple[str, ...]) -> None:
+    found = loaded(*words)
+    assert found.isdisjoint(HEAVY), sorted(found & set(HEAVY))
+    assert {"pipeline", "click"} <= found
+
+
+def test_help_costs_little(capsys: pytest.CaptureFixture[str]) -> None:
+    """The figure is told, not judged: machines differ; what keeps it low is the list above."""
+
+    def seconds() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    costs = []
+    for _ in range(5):
+        before = seconds()
+        words = [sys.executable, "-m", "pipeline", "--help"]
+        done = subprocess.run(words, capture_output=True, env=clean_environment(), timeout=PATIENCE, check=True)
+        assert b"Exit codes" in done.stdout
+        costs.append(seconds() - before)
+    with capsys.disabled():
+        print(f"\nplacier --help: {min(costs):.3f} s of processor time, best of 5")
