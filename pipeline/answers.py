@@ -178,7 +178,6 @@ def status(connection: Connection, setting: nightly.Setting) -> Json:
     history, state = History(connection, account.name), State(connection, account.name)
     runs = history.last(10)
     success = history.last_success()
-    anchor = max((row.as_of for row in runs if row.kind == "run"), default=None)
     return {
         "account": account.name,
         "last_success": None
@@ -188,9 +187,7 @@ def status(connection: Connection, setting: nightly.Setting) -> Json:
             "run_id": success.id,
             "finished_at": _moment(success.finished_at),
         },
-        "missing_days": []
-        if anchor is None
-        else [day.isoformat() for day in nightly.missed_days(setting, anchor, connection)],
+        "missing_days": [day.isoformat() for day in _missing_days(connection, account)],
         "held": [
             {
                 "run_id": hold.run_id,
@@ -214,6 +211,20 @@ def status(connection: Connection, setting: nightly.Setting) -> Json:
             for row in runs
         ],
     }
+
+
+def _missing_days(connection: Connection, account: Account) -> list[date]:
+    """The days since the first success until the last night that are not recorded, however long ago.
+
+    Before any success: those that were looked for.  What is held is not missing.
+    """
+    ledger, history = Ledger(connection, account.name), History(connection, account.name)
+    last_night = history.last_night()
+    if last_night is None:
+        return []
+    missing = ledger.unrecorded_days(last_night) if ledger.coverage()[0] else sorted(history.sought_in_vain())
+    held = {hold.date for hold in history.open_holds() if hold.reason != "leaves"}
+    return [day for day in missing if day not in held]
 
 
 def _moment(value: datetime | None) -> str | None:

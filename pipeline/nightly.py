@@ -13,6 +13,7 @@ that is rolled back, and stops before it sends.
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -87,9 +88,10 @@ def backfill(setting: Setting, files: Sequence[Path], as_of: date) -> list[Run]:
         with tempfile.TemporaryDirectory(prefix="placier-") as folder:
             with told.stage("fetch"):
                 brought = _bring_history(work, files, Path(folder))
-            for file in brought:
-                slot = Slot("backfill", as_of - timedelta(days=1), file.name)
-                _take(work, told, [file], slot)
+            # All are read before the first is recorded: one that cannot be trusted leaves nothing behind.
+            loads = [_read(work, told, [file], slot) for file, slot in _slots(brought, as_of)]
+            for load in loads:
+                _take(work, told, load)
         _send(work, told)
     return [told]
 
@@ -100,7 +102,7 @@ def replay(setting: Setting, day: date, how: Replay, as_of: date) -> list[Run]:
         with tempfile.TemporaryDirectory(prefix="placier-") as folder:
             with told.stage("fetch"):
                 brought = _bring_again(work, day, how, Path(folder))
-            _take(work, told, brought, Slot("day", day))
+            _take(work, told, _read(work, told, brought, Slot("day", day)))
         if how.resend:
             with work.database.transaction() as connection:
                 Ledger(connection, work.account.name).mark_day(day)
@@ -134,15 +136,8 @@ def approve(setting: Setting, run_id: str) -> list[Run]:
 
 def missed_days(work: Setting, day: date, connection: Connection) -> list[date]:
     """The days before `day`, within the catch-up window and since the first success, that are not recorded yet."""
-    window = work.account.file.source.catch_up_days
-    since = day - timedelta(days=window)
-    ledger = Ledger(connection, work.account.name)
-    recorded = ledger.recorded_days(since)
-    first, covered = ledger.coverage()
-    if first is None:
-        return []
-    candidates = (since + timedelta(days=number) for number in range(window))
-    return [d for d in candidates if d > first and d not in recorded and (covered is None or d > covered)]
+    since = day - timedelta(days=work.account.file.source.catch_up_days)
+    return [d for d in Ledger(connection, work.account.name).unrecorded_days(day) if d >= since]
 
 
 # One day
@@ -158,7 +153,7 @@ def _day(work: Setting, day: date, as_of: date, *, last: bool) -> Run:
                     if last and _pending(work):
                         _send(work, told)
                     raise
-            _take(work, told, brought, Slot("day", day))
+            _take(work, told, _read(work, told, brought, Slot("day", day)))
         _send(work, told)
     return told
 
@@ -224,16 +219,29 @@ def _bring_again(work: Setting, day: date, how: Replay, folder: Path) -> list[Br
 # Recording
 
 
-def _take(work: Setting, told: Run, brought: Sequence[Brought], slot: Slot) -> None:
-    """Read files and record them as one load, in one transaction; or hold them."""
-    account = work.account
+def _slots(brought: Sequence[Brought], as_of: date) -> Iterator[tuple[Brought, Slot]]:
+    """The slot of each file of a history; two files of one name from two folders do not replace each other."""
+    names = Counter(file.name for file in brought)
+    for file in brought:
+        name = file.name if names[file.name] == 1 else f"{file.name} {file.sha256[:12]}"
+        yield file, Slot("backfill", as_of - timedelta(days=1), name)
+
+
+def _read(work: Setting, told: Run, brought: Sequence[Brought], slot: Slot) -> Load:
+    """Read files into one load; what was ignored and set aside is told."""
     with told.stage("read"):
         load, ignored = inbound.make_load(brought, slot, _reader(work, told.as_of))
     told.ignored_columns = tuple(dict.fromkeys((*told.ignored_columns, *ignored)))
     told.rejects.extend((file.name, reject) for file in load.files for reject in file.rejects)
+    return load
+
+
+def _take(work: Setting, told: Run, load: Load) -> None:
+    """Record a load in one transaction; or hold it."""
+    account, slot = work.account, load.slot
     with told.stage("record"), work.database.transaction() as connection:
         ledger, history = Ledger(connection, account.name), History(connection, account.name)
-        same = {sha for _, _, sha in ledger.current_files(slot.business_date)} == {file.sha256 for file in load.files}
+        same = ledger.digests_of(slot) == {file.sha256 for file in load.files}
         days = ledger.recorded_days(slot.business_date - timedelta(days=policy.VOLUME_DAYS))
         past = [lines for day, lines in days.items() if day < slot.business_date]
         held = "" if same else inbound.guarded(load, past, account.file.guard)

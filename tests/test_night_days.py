@@ -596,3 +596,44 @@ def test_leap_day_is_a_day(world):
     assert (run := world.night("2024-03-01")).code == 0, run.err
     consent = world.member(ANNE).consent
     assert (str(consent.date), str(consent.expires)) == ("2024-02-29", "2026-02-28")
+
+
+def test_backfill_files_of_one_name_from_two_folders_both_count(world):
+    paths = []
+    for folder, email in (("2025", ANNE), ("2026", BENOIT)):
+        path = world.root / folder / "historique.csv"
+        path.parent.mkdir()
+        path.write_text(text([buy(f"T-{folder}", "2026-02-27 10:00:00", email)]), encoding="utf-8")
+        paths.append(str(path))
+    for _ in range(2):
+        assert world.placier("backfill", "demo", *paths, "--as-of", "2026-03-01").code == 0
+        assert sorted(world.content()) == [ANNE, BENOIT]
+        assert all(world.placier("why", "demo", email).json["sources"] for email in (ANNE, BENOIT))
+
+
+def test_backfill_that_was_held_and_approved_is_held_no_more(world):
+    bad = [buy(f"B{n}", "2026-02-27 10:00:00", "non") for n in range(20)]
+    world.history([*bad, buy("T1", "2026-02-27 10:00:00", ANNE)])
+    held = world.placier("backfill", "demo", "--as-of", "2026-03-01")
+    assert held.code == 5
+    assert world.placier("approve", "demo", held.run["run_id"]).code == 0
+    assert list(world.content()) == [ANNE]
+    assert world.placier("backfill", "demo", "--as-of", "2026-03-01").code == 0
+
+
+def test_approved_day_is_held_no_more_when_it_is_replayed(world):
+    bad = [buy(f"B{n}", "2026-03-01 10:00:00", "non") for n in range(20)]
+    world.day("2026-03-01", [*bad, buy("T1", "2026-03-01 10:00:00", ANNE)])
+    held = world.night("2026-03-02")
+    assert held.code == 5
+    assert world.placier("approve", "demo", held.run["run_id"]).code == 0
+    for command in (["replay", "demo", "2026-03-01"], ["run", "demo", "--date", "2026-03-01"]):
+        assert world.placier(*command, "--as-of", "2026-03-05").code == 0
+
+
+def test_backfill_with_one_untrusted_file_changes_nothing(world):
+    world.history([buy("T1", "2026-02-27 10:00:00", ANNE)], "Theatre_historique_1.csv")
+    (world.drop / "Theatre_historique_2.csv").write_text("")
+    answer = world.placier("backfill", "demo", "--as-of", "2026-03-01")
+    assert answer.code == 1
+    assert untouched(world)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Update, insert, select, update
+from sqlalchemy import Connection, Row, Update, func, insert, select, update
 
 from pipeline.store.tables import holds, runs
 
@@ -79,6 +79,18 @@ class History:
         """The last runs, newest first."""
         query = select(runs).where(runs.c.account == self._account).order_by(runs.c.started_at.desc(), runs.c.id.desc())
         return list(self._db.execute(query.limit(count)))
+
+    def last_night(self) -> dt.date | None:
+        """The latest day that a nightly run was for."""
+        query = select(func.max(runs.c.as_of)).where(runs.c.account == self._account, runs.c.kind == "run")
+        return self._db.execute(query).scalar()
+
+    def sought_in_vain(self) -> set[dt.date]:
+        """The business dates whose files were not there when a nightly run looked for them."""
+        query = select(runs.c.date).where(
+            runs.c.account == self._account, runs.c.kind == "run", runs.c.status == "missing", runs.c.date.is_not(None)
+        )
+        return set(self._db.execute(query.distinct()).scalars())
 
     def last_success(self) -> Row[Any] | None:
         """The last run that brought a day, or all that was pending, to the platform."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -395,6 +395,30 @@ class Ledger:
             files.c.account == self._account, files.c.kind == "backfill"
         )
         return self._db.execute(query).scalar(), self._db.execute(backfills).scalar()
+
+    def unrecorded_days(self, until: date) -> list[date]:
+        """The days after the first success and before `until` that are neither recorded nor covered by a backfill."""
+        first, covered = self.coverage()
+        if first is None:
+            return []
+        start = max(first, covered or first) + timedelta(days=1)
+        recorded = self.recorded_days(start)
+        days = (start + timedelta(days=number) for number in range((until - start).days))
+        return [day for day in days if day not in recorded]
+
+    def digests_of(self, slot: Slot) -> set[str]:
+        """The digests of the files that a slot is recorded with."""
+        query = (
+            select(files.c.sha256)
+            .join(loads, loads.c.id == files.c.load_id)
+            .where(
+                loads.c.account == self._account,
+                loads.c.kind == slot.kind,
+                loads.c.business_date == slot.business_date,
+                loads.c.name == slot.name,
+            )
+        )
+        return set(self._db.execute(query).scalars())
 
     def current_files(self, business_date: date) -> list[tuple[str, str, str]]:
         """Role, name and digest of the files that a day is recorded with."""
