@@ -13,7 +13,7 @@ FIRST_DAY = date(2026, 3, 2)
 PEOPLE = ("anne@exemple.ca", "bob@exemple.org", "chloé.roy@exemple.ca", "d'arc@exemple.test", "eve+ami@exemple.ca")
 TITLES = ("Le Songe", "La Cenerentola")
 TIMES = ("09:00:00", "12:30:00", "12:30:00", "23:59:59")
-WORDS = st.sampled_from(["", "", "Québec", "Théâtre; \"guillemets\"", "Zoé"])
+WORDS = st.sampled_from(["", "", "Québec", 'Théâtre; "guillemets"', "Zoé"])
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,9 @@ def performances(draw: st.DrawFn, shows: int) -> list[Performance]:
 
 
 @st.composite
-def purchases(draw: st.DrawFn, transaction: str, day: date, people: Sequence[str], plays: Sequence[Performance]) -> list[Line]:
+def purchases(
+    draw: st.DrawFn, transaction: str, day: date, people: Sequence[str], plays: Sequence[Performance]
+) -> list[Line]:
     """One transaction: one or two performances, each of one or two price categories."""
     email, at = draw(st.sampled_from(people)), f"{day} {draw(st.sampled_from(TIMES))}"
     person = {
@@ -102,7 +104,9 @@ def purchases(draw: st.DrawFn, transaction: str, day: date, people: Sequence[str
 
 
 @st.composite
-def cancellations(draw: st.DrawFn, day: date, people: Sequence[str], sold: Sequence[Line], plays: Sequence[Performance]) -> Line:
+def cancellations(
+    draw: st.DrawFn, day: date, people: Sequence[str], sold: Sequence[Line], plays: Sequence[Performance]
+) -> Line:
     """A cancellation of something sold, or of what nobody knows; its address is right, another, or missing."""
     at = f"{day} {draw(st.sampled_from(TIMES))}"
     stated = draw(st.sampled_from(["", *people, "inconnu@exemple.test"]))

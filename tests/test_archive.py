@@ -12,7 +12,7 @@ import pytest
 from pipeline.archive import Archive
 from pipeline.errors import StateError
 
-CONTENT = "id_reservation;courriel\nT1;anne@exemple.ca\n".encode() * 50
+CONTENT = b"id_reservation;courriel\nT1;anne@exemple.ca\n" * 50
 
 
 @pytest.fixture

@@ -58,11 +58,25 @@ def test_defaults_are_those_of_the_contract(folder: Path) -> None:
         "purchases": "{organisation}_achats_{date:%Y%m%d}.csv",
         "cancellations": "{organisation}_annulations_{date:%Y%m%d}.csv",
     }
-    assert (file.source.backfill, file.source.wait_minutes, file.source.catch_up_days) == ("{organisation}_historique*.csv", 0, 7)
+    assert (file.source.backfill, file.source.wait_minutes, file.source.catch_up_days) == (
+        "{organisation}_historique*.csv",
+        0,
+        7,
+    )
     policy, guard = file.policy, file.guard
     assert (policy.consent_months, policy.groups, policy.general_group) == (24, "per-show", "Clients Tuxedo")
-    assert (policy.show_grace_days, policy.cancellation, policy.cancelled_counts, policy.retention_months) == (3, "any", True, 26)
-    assert (guard.max_reject_ratio, guard.max_leaves, guard.max_leave_ratio, guard.max_volume_ratio) == (0.2, 50, 0.2, 10.0)
+    assert (policy.show_grace_days, policy.cancellation, policy.cancelled_counts, policy.retention_months) == (
+        3,
+        "any",
+        True,
+        26,
+    )
+    assert (guard.max_reject_ratio, guard.max_leaves, guard.max_leave_ratio, guard.max_volume_ratio) == (
+        0.2,
+        50,
+        0.2,
+        10.0,
+    )
     state = configuration.main.state
     assert (state.url, state.archive, state.reports) == ("sqlite:///var/placier.db", "var/archive", "var/reports")
 
@@ -83,7 +97,10 @@ def test_a_days_files_are_named_by_organisation_and_date(folder: Path) -> None:
     write(folder, source='transactions = "{organisation}_{date:%Y%m%d}.csv"')
     account: Account = load(folder).account("demo")
     assert list(account.file.source.patterns()) == ["transactions"]
-    assert account.file_name(account.file.source.patterns()["transactions"], date(2026, 3, 1)) == "Theatre-du-Quai_20260301.csv"
+    assert (
+        account.file_name(account.file.source.patterns()["transactions"], date(2026, 3, 1))
+        == "Theatre-du-Quai_20260301.csv"
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,7 +131,9 @@ def test_a_days_files_are_named_by_organisation_and_date(folder: Path) -> None:
         ("platform", '[platform.custom_fields]\nville = "Ville"', ["platform.custom_fields", "ville", "city"]),
     ],
 )
-def test_a_wrong_word_is_told_with_what_would_be_accepted(folder: Path, table: str, line: str, words: list[str]) -> None:
+def test_a_wrong_word_is_told_with_what_would_be_accepted(
+    folder: Path, table: str, line: str, words: list[str]
+) -> None:
     write(folder, **{table: line})
     message = refused(folder)
     assert "demo.toml" in message
@@ -140,12 +159,22 @@ def test_all_problems_of_all_files_are_told_at_once(folder: Path) -> None:
     write(folder, "un", policy="consent_months = 0\nshow_grace_days = -1")
     write(folder, "deux", main='[state]\nurl = "x"', guard="max_leaves = -1")
     message = refused(folder)
-    for word in ("un.toml", "consent_months", "show_grace_days", "deux.toml", "max_leaves", "placier.toml", "state.url"):
+    for word in (
+        "un.toml",
+        "consent_months",
+        "show_grace_days",
+        "deux.toml",
+        "max_leaves",
+        "placier.toml",
+        "state.url",
+    ):
         assert word in message
 
 
 def test_a_missing_key_is_named(folder: Path) -> None:
-    (folder / "accounts" / "demo.toml").write_text('organisation = "X"\n[source]\nkind = "sftp"\nhost = "h"\nkey_file = "k"\n')
+    (folder / "accounts" / "demo.toml").write_text(
+        'organisation = "X"\n[source]\nkind = "sftp"\nhost = "h"\nkey_file = "k"\n'
+    )
     message = refused(folder)
     assert "source.user is missing" in message
     assert "platform is missing" in message

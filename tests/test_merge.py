@@ -165,7 +165,9 @@ def test_a_field_that_the_last_purchase_leaves_empty_is_empty() -> None:
     assert "sales_channel" not in anne.values
 
 
-@pytest.mark.parametrize("key", ["first_name", "last_name", "postal_code", "company", "phone", "city", "company_2", "contact_id"])
+@pytest.mark.parametrize(
+    "key", ["first_name", "last_name", "postal_code", "company", "phone", "city", "company_2", "contact_id"]
+)
 def test_the_persons_own_fields_are_the_latest_that_are_not_empty(key: str) -> None:
     lines = [bought("T1", 0, **{key: "old"}), bought("T2", 1, **{key: "new"}), bought("T3", 2)]
     assert desired(*lines)["anne@exemple.ca"].values[key] == "new"
@@ -179,7 +181,9 @@ def test_a_cancelled_purchase_still_tells_of_the_person() -> None:
 
 def test_dates_are_dates_and_numbers_are_numbers() -> None:
     day = date(2026, 2, 3)
-    values = desired(bought(initial_transaction_date=day, client_created_on=day, phone="0418"))["anne@exemple.ca"].values
+    values = desired(bought(initial_transaction_date=day, client_created_on=day, phone="0418"))[
+        "anne@exemple.ca"
+    ].values
     assert values["performance_date"] == "2026-04-01"
     assert values["initial_transaction_date"] == values["client_created_on"] == "2026-02-03"
     assert values["phone"] == "0418"
@@ -188,7 +192,9 @@ def test_dates_are_dates_and_numbers_are_numbers() -> None:
 
 
 def test_long_texts_are_cut_and_counted() -> None:
-    anne = desired(bought(sales_channel="x" * 300, show_title="y" * 255, report_category_1="z" * 256))["anne@exemple.ca"]
+    anne = desired(bought(sales_channel="x" * 300, show_title="y" * 255, report_category_1="z" * 256))[
+        "anne@exemple.ca"
+    ]
     assert {len(str(anne.values[key])) for key in ("sales_channel", "show_title", "report_category_1")} == {255}
     assert anne.shortened == 2
 
@@ -218,9 +224,9 @@ def test_a_booking_that_is_cancelled_in_part_still_counts(tickets: int, counts: 
 
 
 def test_parts_cancelled_one_after_the_other_add_up() -> None:
-    anne = desired(
-        bought(), cancelled("T1", 1, tickets=1), cancelled("T1", 2, tickets=1), rules=UNCOUNTED
-    )["anne@exemple.ca"]
+    anne = desired(bought(), cancelled("T1", 1, tickets=1), cancelled("T1", 2, tickets=1), rules=UNCOUNTED)[
+        "anne@exemple.ca"
+    ]
     assert anne.consent_date is None
 
 
@@ -314,14 +320,18 @@ def test_groups_are_per_show_per_performance_or_none() -> None:
 
 def test_per_performance_a_cancellation_leaves_the_other_performance_alone() -> None:
     rules = Rules("per-performance", "any", cancelled_counts=True)
-    assert seated(bought(), bought("T2", 0, performance_id="R2"), cancelled("T1", 5), rules=rules) == {"performance:id:R2"}
+    assert seated(bought(), bought("T2", 0, performance_id="R2"), cancelled("T1", 5), rules=rules) == {
+        "performance:id:R2"
+    }
 
 
 def test_a_seat_reaches_as_far_as_the_last_performance_that_still_counts() -> None:
     late = {"performance_id": "R2", "performance_end_on": date(2026, 5, 1)}
     seat = desired(bought(), bought("T2", 1, **late))["anne@exemple.ca"].seats["show:id:S1"]
     assert seat.reach == "2026-05-01"
-    seat = desired(bought("T1", 9), bought("T2", 1, **late), cancelled("T2", 5, **late))["anne@exemple.ca"].seats["show:id:S1"]
+    seat = desired(bought("T1", 9), bought("T2", 1, **late), cancelled("T2", 5, **late))["anne@exemple.ca"].seats[
+        "show:id:S1"
+    ]
     assert seat.reach == "2026-04-01"
 
 

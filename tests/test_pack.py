@@ -55,15 +55,15 @@ def test_everybody_carries_its_fields_once_and_first(wanted: Wanted, size: int) 
 
 @settings(max_examples=300, deadline=None)
 @given(wanted=crowds(), size=st.integers(1, 9))
-def test_the_batches_are_never_more_than_one_way_for_each_set_nor_fewer_than_the_least(wanted: Wanted, size: int) -> None:
+def test_the_batches_are_never_more_than_one_way_for_each_set_nor_fewer_than_the_least(
+    wanted: Wanted, size: int
+) -> None:
     plain = sum(ceil(count / size) for count in Counter(wanted.values()).values())
     assert ceil(len(wanted) / size) <= len(pack(wanted, size)) <= plain
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    shows=st.lists(st.frozensets(st.sampled_from("ABCD"), max_size=3), max_size=40), size=st.integers(1, 9)
-)
+@given(shows=st.lists(st.frozensets(st.sampled_from("ABCD"), max_size=3), max_size=40), size=st.integers(1, 9))
 def test_least_is_a_lower_bound_when_everybody_joins_the_general_group(shows: list[frozenset[str]], size: int) -> None:
     wanted = {f"p{number}": groups | {GENERAL} for number, groups in enumerate(shows)}
     assert least(wanted, size, GENERAL) <= len(pack(wanted, size))
@@ -85,7 +85,9 @@ def test_those_of_one_set_fill_batches() -> None:
 
 
 def test_a_rare_mixture_rides_with_those_who_join_its_parts() -> None:
-    wanted = {f"a{n}": frozenset({GENERAL, "A"}) for n in range(10)} | {f"b{n}": frozenset({GENERAL, "B"}) for n in range(10)}
+    wanted = {f"a{n}": frozenset({GENERAL, "A"}) for n in range(10)} | {
+        f"b{n}": frozenset({GENERAL, "B"}) for n in range(10)
+    }
     wanted["both"] = frozenset({GENERAL, "A", "B"})
     batches = pack(wanted, 500)
     assert len(batches) == least(wanted, 500, GENERAL) == 2

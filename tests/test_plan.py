@@ -21,12 +21,20 @@ GENERAL = KnownGroup("general", 1, "Clients Tuxedo", deleted=False)
 SONGE = KnownGroup(SHOW, 2, "Le Songe", deleted=False)
 
 
-def seat(reach: str | None = "2026-04-01", booked_at: int = 10, cancelled_at: int | None = None, show: str = "S1", title: str = "Le Songe") -> Seat:
+def seat(
+    reach: str | None = "2026-04-01",
+    booked_at: int = 10,
+    cancelled_at: int | None = None,
+    show: str = "S1",
+    title: str = "Le Songe",
+) -> Seat:
     """What the ledger says of a show's group."""
     return Seat(f"show:id:{show}", reach, booked_at, cancelled_at, title, "2026-04-01 20:00:00", show, f"R{show}")
 
 
-def wanted(*seats: Seat, email: str = ANNE, consent: str | None = "2026-03-01", known_at: int = 10, **values: str | int | float) -> Desired:
+def wanted(
+    *seats: Seat, email: str = ANNE, consent: str | None = "2026-03-01", known_at: int = 10, **values: str | float
+) -> Desired:
     """What the ledger asks for a contact."""
     return Desired(
         email=email,
@@ -39,13 +47,17 @@ def wanted(*seats: Seat, email: str = ANNE, consent: str | None = "2026-03-01", 
     )
 
 
-def sent(email: str = ANNE, consent: str | None = "2026-03-01", known_at: int = 10, **values: str | int | float) -> Acknowledged:
+def sent(
+    email: str = ANNE, consent: str | None = "2026-03-01", known_at: int = 10, **values: str | float
+) -> Acknowledged:
     """What the platform has accepted of a contact."""
     day = None if consent is None else date.fromisoformat(consent)
     return Acknowledged(email, values, day, "Le Songe, 2026-04-01, transaction T1", "", known_at, date(2026, 3, 2))
 
 
-def member_of(*keys: str, state: str = "in", email: str = ANNE, given_on: str = "2026-03-02", settled: bool = False) -> dict[str, Membership]:
+def member_of(
+    *keys: str, state: str = "in", email: str = ANNE, given_on: str = "2026-03-02", settled: bool = False
+) -> dict[str, Membership]:
     """The seats that were given."""
     return {key: Membership(email, key, state, date.fromisoformat(given_on), settled) for key in keys}
 
@@ -92,7 +104,10 @@ def test_a_new_contact_joins_the_general_group_and_its_shows_group() -> None:
     planned = plan(facts(wanted(seat())), RULES)
     change = only(planned)
     assert (change.created, change.upsert, change.joins) == (True, True, ("general", SHOW))
-    assert [(group.title, group.adopt) for group in planned.new_groups] == [("Clients Tuxedo", None), ("Le Songe", None)]
+    assert [(group.title, group.adopt) for group in planned.new_groups] == [
+        ("Clients Tuxedo", None),
+        ("Le Songe", None),
+    ]
     assert planned.counts.contacts_created == 1
 
 
@@ -110,7 +125,9 @@ def test_only_marked_contacts_are_planned() -> None:
 def test_a_field_that_became_empty_is_cleared_but_never_a_personal_one() -> None:
     known = sent(sales_channel="Web", city="Québec", show_title="Le Songe")
     desired = wanted(show_title="Le Songe")
-    change = only(plan(facts(desired, known={ANNE: known}, seats={ANNE: member_of("general")}, groups=(GENERAL,)), RULES))
+    change = only(
+        plan(facts(desired, known={ANNE: known}, seats={ANNE: member_of("general")}, groups=(GENERAL,)), RULES)
+    )
     assert change.cleared == {"sales_channel"}
     assert change.values == {"city": "Québec", "show_title": "Le Songe"}
     assert (change.created, change.updated, change.reasons) == (False, True, ("sales_channel changed",))
@@ -118,13 +135,21 @@ def test_a_field_that_became_empty_is_cleared_but_never_a_personal_one() -> None
 
 def test_an_empty_personal_field_alone_is_no_change() -> None:
     known = sent(city="Québec")
-    assert plan(facts(wanted(), known={ANNE: known}, seats={ANNE: member_of("general")}, groups=(GENERAL,)), RULES).changes == ()
+    assert (
+        plan(facts(wanted(), known={ANNE: known}, seats={ANNE: member_of("general")}, groups=(GENERAL,)), RULES).changes
+        == ()
+    )
 
 
-@pytest.mark.parametrize(("ours", "acknowledged", "told"), [("2026-03-05", "2026-03-01", "2026-03-05"), ("2026-03-01", "2026-03-05", None)])
+@pytest.mark.parametrize(
+    ("ours", "acknowledged", "told"), [("2026-03-05", "2026-03-01", "2026-03-05"), ("2026-03-01", "2026-03-05", None)]
+)
 def test_consent_is_renewed_and_never_moved_back(ours: str, acknowledged: str, told: str | None) -> None:
     made = facts(
-        wanted(consent=ours), known={ANNE: sent(consent=acknowledged)}, seats={ANNE: member_of("general")}, groups=(GENERAL,)
+        wanted(consent=ours),
+        known={ANNE: sent(consent=acknowledged)},
+        seats={ANNE: member_of("general")},
+        groups=(GENERAL,),
     )
     changes = plan(made, RULES).changes
     assert [change.consent_date for change in changes] == ([date.fromisoformat(told)] if told else [])
@@ -132,7 +157,12 @@ def test_consent_is_renewed_and_never_moved_back(ours: str, acknowledged: str, t
 
 def test_a_changed_field_goes_with_the_later_consent_that_was_acknowledged() -> None:
     known = {ANNE: replace(sent(consent="2026-03-05"), consent_proof="the later one")}
-    change = only(plan(facts(wanted(sales_channel="Web"), known=known, seats={ANNE: member_of("general")}, groups=(GENERAL,)), RULES))
+    change = only(
+        plan(
+            facts(wanted(sales_channel="Web"), known=known, seats={ANNE: member_of("general")}, groups=(GENERAL,)),
+            RULES,
+        )
+    )
     assert (change.consent_date, change.consent_proof) == (date(2026, 3, 5), "the later one")
 
 
@@ -174,7 +204,9 @@ def test_and_keeps_what_it_has_if_it_was_sent() -> None:
 # Seats
 
 
-@pytest.mark.parametrize(("reach", "joins"), [("2026-03-07", True), ("2026-03-06", False), ("2026-03-10", True), ("2027-01-01", True)])
+@pytest.mark.parametrize(
+    ("reach", "joins"), [("2026-03-07", True), ("2026-03-06", False), ("2026-03-10", True), ("2027-01-01", True)]
+)
 def test_a_show_that_ended_more_than_three_days_ago_gets_no_group(reach: str, joins: bool) -> None:
     planned = plan(facts(wanted(seat(reach))), RULES)
     assert only(planned).joins == (("general", SHOW) if joins else ("general",))
@@ -257,7 +289,10 @@ def test_a_deleted_group_comes_back_only_for_a_newer_booking(booked_at: int, joi
 
 def test_a_deleted_general_group_comes_back_with_whoever_is_sent() -> None:
     made = facts(
-        wanted(sales_channel="Web"), known={ANNE: sent()}, seats={ANNE: member_of("general", state="gone")}, groups=GONE[:1]
+        wanted(sales_channel="Web"),
+        known={ANNE: sent()},
+        seats={ANNE: member_of("general", state="gone")},
+        groups=GONE[:1],
     )
     assert only(plan(made, RULES)).joins == ("general",)
 

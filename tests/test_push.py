@@ -158,8 +158,16 @@ def test_what_was_read_back_is_acknowledged() -> None:
     shelf = Shelf()
     receipts = sent(shelf, change(ANNE, "general", SHOW))
     (accepted,) = receipts.accepted
-    assert (accepted.email, accepted.values, accepted.consent_date, accepted.known_at) == (ANNE, {"city": "Québec"}, SOLD, 10)
-    assert {(seat.group_key, seat.state, seat.given_on) for seat in receipts.seats} == {("general", "in", AS_OF), (SHOW, "in", AS_OF)}
+    assert (accepted.email, accepted.values, accepted.consent_date, accepted.known_at) == (
+        ANNE,
+        {"city": "Québec"},
+        SOLD,
+        10,
+    )
+    assert {(seat.group_key, seat.state, seat.given_on) for seat in receipts.seats} == {
+        ("general", "in", AS_OF),
+        (SHOW, "in", AS_OF),
+    }
     assert (receipts.pushed.contacts_created, receipts.pushed.joins) == (1, 2)
     assert receipts.refused == {}
 
@@ -203,7 +211,10 @@ def test_only_the_purchases_fields_that_are_there_are_cleared() -> None:
 def test_the_language_is_sent_for_new_members_only() -> None:
     shelf = Shelf(members={BOB: member(BOB)})
     sent(shelf, change(ANNE), change(BOB))
-    assert {person.email: person.language for batch in shelf.batches for person in batch.people} == {ANNE: "fr_ca", BOB: ""}
+    assert {person.email: person.language for batch in shelf.batches for person in batch.people} == {
+        ANNE: "fr_ca",
+        BOB: "",
+    }
 
 
 def test_every_row_of_every_batch_carries_the_consent() -> None:
@@ -215,7 +226,9 @@ def test_every_row_of_every_batch_carries_the_consent() -> None:
 
 def test_leaving_sends_no_batch_and_a_deleted_group_needs_no_request() -> None:
     shelf = Shelf(seats={(ANNE, 2)})
-    receipts = sent(shelf, change(upsert=False, created=False, consent_date=None, joins=(), leaves=(SHOW, "show:id:GONE")))
+    receipts = sent(
+        shelf, change(upsert=False, created=False, consent_date=None, joins=(), leaves=(SHOW, "show:id:GONE"))
+    )
     assert (shelf.batches, shelf.seats) == ([], set())
     assert {(seat.group_key, seat.state) for seat in receipts.seats} == {(SHOW, "out"), ("show:id:GONE", "out")}
     assert receipts.pushed.leaves == 2
@@ -268,7 +281,9 @@ def test_what_is_noted_before_sending_is_what_will_be_sent() -> None:
     ]
 
 
-def landed(shelf: Shelf, made: Flight, before: Acknowledged | None = None, *seats: Membership) -> tuple[list[Acknowledged], list[Membership]]:
+def landed(
+    shelf: Shelf, made: Flight, before: Acknowledged | None = None, *seats: Membership
+) -> tuple[list[Acknowledged], list[Membership]]:
     """What of a flight arrived."""
     acknowledged = {} if before is None else {ANNE: before}
     return land([made], acknowledged, {ANNE: {seat.group_key: seat for seat in seats}}, GROUPS, shelf)
@@ -287,7 +302,9 @@ def test_a_flight_that_never_arrived_is_nothing() -> None:
 
 def test_a_flight_that_arrived_in_part_leaves_the_consent_as_it_was() -> None:
     shelf = Shelf(members={ANNE: member(city="Lévis")}, seats={(ANNE, 1)})
-    (arrived,), found = landed(shelf, flight("general", SHOW, city="Québec"), known(known_at=5, consent=date(2026, 1, 1)))
+    (arrived,), found = landed(
+        shelf, flight("general", SHOW, city="Québec"), known(known_at=5, consent=date(2026, 1, 1))
+    )
     assert (arrived.consent_date, arrived.known_at, arrived.values) == (date(2026, 1, 1), 5, {"city": "Lévis"})
     assert [(seat.group_key, seat.state) for seat in found] == [("general", "in")]
 

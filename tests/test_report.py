@@ -54,7 +54,10 @@ def told(name: str = "achats.csv", title: str = "Le Songe", run_id: str = "R-1",
         ("show:id:S1",), (Leave("show:id:S2", "cancelled"),), ("new contact",),
     )  # fmt: skip
     planned = Plan(
-        date(2026, 3, 2), (change,), skipped={"unsubscribed": ("bob@exemple.ca",)}, titles={"show:id:S1": title, "show:id:S2": "Autre"}
+        date(2026, 3, 2),
+        (change,),
+        skipped={"unsubscribed": ("bob@exemple.ca",)},
+        titles={"show:id:S1": title, "show:id:S2": "Autre"},
     )
     run = Run("demo", "run", date(2026, 3, 1), date(2026, 3, 2), run_id)
     run.plan = planned
