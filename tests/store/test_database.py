@@ -126,6 +126,22 @@ def test_a_rehearsal_that_fails_leaves_no_trace_either(database: Database) -> No
     assert noted(database) == set()
 
 
+def test_a_rehearsal_holds_nobody_up_and_sees_nobody_come(database: Database, state_url: str) -> None:
+    other = open_database(state_url)
+    with database.rehearsal():
+        note(database, ONE)
+        start = time.monotonic()
+        note(other, TWO)
+        assert time.monotonic() - start < 5
+        assert noted(other) == {TWO}
+    assert noted(database) == {TWO}
+    with other.transaction() as connection:
+        State(connection, "demo").know_group(group(ONE))
+        with database.rehearsal():
+            assert noted(database) == {TWO}, "what is not committed is not there"
+    other.close()
+
+
 def test_a_transaction_that_fails_is_undone(database: Database) -> None:
     with pytest.raises(Busy), database.transaction() as connection:
         State(connection, "demo").know_group(group(ONE))
