@@ -509,3 +509,26 @@ def test_the_sandbox_tells_where_it_is_and_ends_politely(tmp_path: Path) -> None
         running.send_signal(signal.SIGTERM)
         _, told = running.communicate(timeout=PATIENCE)
     assert (running.returncode, told) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("status",), "last success"),
+        (("why", "demo", ANNE), "may we write? yes"),
+        (("verify", "demo", "--as-of", "2026-03-02"), "2 contacts compared, 0 differences"),
+        (("expiring", "demo", "--within", "3650", "--as-of", "2026-03-02"), "2 consents end within 3650 days"),
+        (("doctor",), "ok   demo: source"),
+        (("export", "demo", ANNE), '"transaction_id": "T1"'),
+        (("check", "{drop}/Theatre_achats_20260301.csv"), "bad_email"),
+        (("run", "--as-of", "2026-03-02", "--dry-run"), "this was a dry run"),
+        (("push", "demo", "--as-of", "2026-03-02", "--dry-run"), "would be: 0 groups created"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_people_are_answered_in_words(done: tuple[World, Answer, int], words: tuple[str, ...], said: str) -> None:
+    world = done[0]
+    answer = world.placier(*(word.format(drop=world.drop) for word in words), json_too=False)
+    assert answer.code == (3 if words[0] == "check" else 0), answer.out + answer.err
+    assert said in answer.out
+    assert answer.err == ""
