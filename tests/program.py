@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -54,13 +55,14 @@ def killed(*words: str, once: Callable[[], bool]) -> Iterator[None]:
 
     It is forked from a process that has the libraries loaded already: quick enough to be killed often.
     """
-    process = _FORKS.Process(target=_main, args=(words,), daemon=True)
-    process.start()
-    try:
-        wait_until(once, alive=process.is_alive)
-    finally:
-        process.kill()
-        process.join(PATIENCE)
+    with tempfile.TemporaryDirectory(prefix="killed-") as folder:  # who is killed clears nothing away
+        process = _FORKS.Process(target=_main, args=(words, folder), daemon=True)
+        process.start()
+        try:
+            wait_until(once, alive=process.is_alive)
+        finally:
+            process.kill()
+            process.join(PATIENCE)
     yield
 
 
@@ -73,10 +75,11 @@ def wait_until(once: Callable[[], bool], alive: Callable[[], bool] = lambda: Tru
         time.sleep(0.01)
 
 
-def _main(words: tuple[str, ...]) -> None:
-    """The program, mute."""
+def _main(words: tuple[str, ...], folder: str) -> None:
+    """The program, mute, with `folder` for its temporary files."""
     from pipeline.cli import main
 
+    tempfile.tempdir = folder
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         sys.stdout = sys.stderr = nowhere
         main(list(words), prog_name="placier")
