@@ -7,7 +7,7 @@ single rows only for bookings of several lines, and to build the values that lea
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -66,6 +66,8 @@ CANCELLATION = (
     "performance_start",
     "tickets",
 )
+OWNER = ("transaction_id", "performance_key", "show_key", "show_title", "performance_start", "email")
+"""Columns of a booking that tell whom and what a cancellation concerns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,16 +245,15 @@ def project(
     """What the ledger asks for the contacts of `bookings`, by address.
 
     `bookings`: all current bookings of the contacts; `cancellations`: all current ones that may concern them;
-    `owners`: transaction, performance, show and address of every booking of the cancellations' transactions.
+    `owners`: the columns OWNER of every booking of the cancellations' transactions.
     """
     held: dict[str, list[Row]] = {}
     for booking in bookings:
         held.setdefault(str(booking["email"]), []).append(booking)
     for rows in held.values():
         rows.sort(key=_purchase_order)
-    holders = {(str(row["email"]), row["show_key"]) for row in bookings}
     acts: dict[str, list[Row]] = {}
-    for act in resolve(cancellations, owners, holders):
+    for act in resolve(cancellations, owners, held):
         acts.setdefault(str(act["email"]), []).append(act)
     return {email: _desired(email, rows, acts.get(email, []), rules) for email, rows in held.items()}
 
@@ -261,11 +262,11 @@ def _purchase_order(row: Row) -> tuple[object, ...]:
     return tuple(row[column] or "" for column in policy.LAST_PURCHASE_ORDER)
 
 
-def resolve(cancellations: Iterable[Row], owners: Iterable[Row], holders: Collection[tuple[str, object]]) -> list[Row]:
+def resolve(cancellations: Iterable[Row], owners: Iterable[Row], held: Mapping[str, Sequence[Row]]) -> list[Row]:
     """Rule 7: whom each cancellation concerns: the buyer of its transaction, else the address it carries.
 
-    Returns one record per (cancellation, contact) with `email` the contact's; a cancellation that concerns nobody (yet)
-    gives none.  `holders` are the (address, show key) that have a booking.
+    Returns one record per (cancellation, contact) with `email` the contact's, show and performance the booking's; a
+    cancellation that concerns nobody (yet) gives none.  `held` are the bookings by address.
     """
     by_transaction: dict[object, list[Row]] = {}
     for owner in owners:
@@ -274,25 +275,52 @@ def resolve(cancellations: Iterable[Row], owners: Iterable[Row], holders: Collec
     for cancellation in cancellations:
         bought = by_transaction.get(cancellation["transaction_id"])
         if bought:
-            resolved.extend({**cancellation, **owner} for owner in _owners(cancellation, bought))
-        elif (cancellation["email"], cancellation["show_key"]) in holders:
-            resolved.append(cancellation)
+            found = _owners(cancellation, bought)
+        else:
+            theirs = held.get(str(cancellation["email"]), ())
+            found = _owners(cancellation, [row for row in theirs if same_show(cancellation, row)])[:1]
+        resolved.extend({**cancellation, **owner} for owner in found)
     return resolved
 
 
 def _owners(cancellation: Row, bought: Sequence[Row]) -> list[Row]:
-    """Whom and what it concerns: the same performance of the transaction, else the same show, else its buyer.
+    """Whom and what it concerns: the same performance of those bought, else the same show, else its buyer.
 
-    A cancellation that names no show, or no performance of it, concerns all those that the transaction bought.
+    A cancellation that names no show, or no performance of it, concerns all those that were bought.
     """
-    same = [row for row in bought if row["performance_key"] == cancellation["performance_key"]]
-    if same:
-        return [{"email": row["email"], "show_key": row["show_key"]} for row in same]
-    vague = cancellation["performance_start"] is None and str(cancellation["performance_key"]).startswith("at:")
-    same = [row for row in bought if cancellation["show_key"] in (None, row["show_key"])]
-    if same and (vague or cancellation["show_key"] is None):
-        return [{key: row[key] for key in ("email", "show_key", "performance_key")} for row in same]
-    return [{"email": min(str(row["email"]) for row in same or bought)}]
+    same = [row for row in bought if same_performance(cancellation, row)]
+    vague = cancellation["performance_start"] is None and not _by_id(cancellation["performance_key"])
+    shows = [row for row in bought if cancellation["show_key"] is None or same_show(cancellation, row)]
+    if same or (shows and (vague or cancellation["show_key"] is None)):
+        return [{key: row[key] for key in ("email", "show_key", "performance_key")} for row in same or shows]
+    if shows:
+        first = min(shows, key=lambda row: str(row["email"]))
+        return [{"email": first["email"], "show_key": first["show_key"]}]
+    return [{"email": min(str(row["email"]) for row in bought)}] if bought else []
+
+
+def same_show(one: Row, other: Row) -> bool:
+    """Whether two rows are of one show: by id where both have one, else by title."""
+    if one["show_key"] == other["show_key"]:
+        return one["show_key"] is not None
+    if _by_id(one["show_key"]) and _by_id(other["show_key"]):
+        return False
+    title = policy.normalised(str(one["show_title"] or ""))
+    return title != "" and title == policy.normalised(str(other["show_title"] or ""))
+
+
+def same_performance(one: Row, other: Row) -> bool:
+    """Whether two rows are of one performance: by id where both have one, else by show and start."""
+    if one["performance_key"] == other["performance_key"]:
+        return True
+    if _by_id(one["performance_key"]) and _by_id(other["performance_key"]):
+        return False
+    start = one["performance_start"]
+    return start is not None and start == other["performance_start"] and same_show(one, other)
+
+
+def _by_id(key: object) -> bool:
+    return str(key).startswith("id:")
 
 
 def _group_key(row: Row, groups: str) -> str | None:

@@ -428,6 +428,44 @@ def test_cancellation_of_an_unknown_transaction_concerns_the_address_it_carries(
     assert world.groups_of(ANNE) == (GENERAL,)
 
 
+@pytest.mark.parametrize("groups", ["per-show", "per-performance"])
+@pytest.mark.parametrize("transaction", ["T1", "INCONNUE"])
+@pytest.mark.parametrize("without", ["purchase", "cancellation"])
+def test_cancellation_matches_by_title_and_start_where_ids_are_missing(world, groups, transaction, without):
+    """The ids are optional columns: one of the two files may lack them."""
+    world.set(policy={"groups": groups})
+    bare = {"id_spectacle": "", "id_representation": ""}
+    bought, act = (bare, {}) if without == "purchase" else ({}, bare)
+    other = buy(
+        "T2", "2026-03-01 11:00:00", ANNE, id_spectacle="S2", id_representation="R2", titre_spectacle="Le Fleuve"
+    )
+    tell(world, "2026-03-01", [PURCHASE | bought, other], "2026-03-02")
+    assert len(world.groups_of(ANNE)) == 3
+    world.day("2026-03-02", [cancel(transaction, "2026-03-02 09:00:00", ANNE, titre_spectacle="LE SONGE", **act)])
+    answer = world.night("2026-03-03")
+    assert (answer.code, answer.run["unmatched_cancellations"]) == (0, 0)
+    assert len(world.groups_of(ANNE)) == 2
+    assert not any("Songe" in title for title in world.groups_of(ANNE))
+
+
+def test_cancellation_of_another_show_of_one_title_changes_nothing(world):
+    tell(world, "2026-03-01", [PURCHASE], "2026-03-02")
+    world.day(
+        "2026-03-02", [cancel("INCONNUE", "2026-03-02 09:00:00", ANNE, id_spectacle="S2", id_representation="R2")]
+    )
+    answer = world.night("2026-03-03")
+    assert answer.run["unmatched_cancellations"] == 1
+    assert world.groups_of(ANNE) == (GENERAL, "Le Songe")
+
+
+def test_fully_cancelled_booking_is_known_without_ids_too(world):
+    world.set(policy={"cancelled_counts": False})
+    older = buy("T0", "2026-02-20 10:00:00", ANNE, id_spectacle="S2", id_representation="R2", canal_vente="Guichet")
+    gone = cancel("T1", "2026-03-01 12:00:00", nb_billets="4", id_spectacle="", id_representation="")
+    tell(world, "2026-03-01", [older, PURCHASE | {"canal_vente": "Web"}, gone], "2026-03-02")
+    assert field(world, ANNE, "sales_channel") == "Guichet"
+
+
 def test_cancellation_that_matches_nothing_is_kept_and_may_match_later(world):
     world.day("2026-03-02", [cancel("T1", "2026-03-02 09:00:00", CHLOE), cancel("T9", "2026-03-02 09:00:00")])
     answer = world.night("2026-03-03")

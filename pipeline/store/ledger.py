@@ -31,7 +31,7 @@ from sqlalchemy import (
     update,
 )
 
-from pipeline.merge import BOOKING, CANCELLATION
+from pipeline.merge import BOOKING, CANCELLATION, OWNER, same_show
 from pipeline.merge import Row as Record
 from pipeline.schema import Reject
 from pipeline.store.tables import (
@@ -333,8 +333,8 @@ class Ledger:
         return found
 
     def owners(self, transactions: Iterable[object]) -> list[Record]:
-        """Transaction, performance, show and address of the current bookings of these transactions."""
-        columns = (bookings.c.transaction_id, bookings.c.performance_key, bookings.c.show_key, bookings.c.email)
+        """The columns OWNER of the current bookings of these transactions."""
+        columns = [bookings.c[name] for name in OWNER]
         found: list[Record] = []
         for chunk in chunks(set(transactions)):
             query = select(*columns).where(
@@ -365,14 +365,17 @@ class Ledger:
             bookings.c.transaction_id == cancellations.c.transaction_id,
             bookings.c.current,
         )
-        holds = exists().where(
-            bookings.c.account == cancellations.c.account,
-            bookings.c.email == cancellations.c.email,
-            bookings.c.show_key == cancellations.c.show_key,
-            bookings.c.current,
-        )
-        query = select(func.count()).where(cancellations.c.load_id.in_(load_ids), ~known, ~holds)
-        return self._db.execute(query.select_from(cancellations)).scalar_one()
+        names = ("email", "show_key", "show_title")
+        query = select(*(cancellations.c[name] for name in names)).where(cancellations.c.load_id.in_(load_ids), ~known)
+        strays = self._records(query)
+        held: dict[object, list[Record]] = {}
+        for chunk in chunks({stray["email"] for stray in strays}):
+            query = select(*(bookings.c[name] for name in names)).where(
+                bookings.c.account == self._account, bookings.c.current, bookings.c.email.in_(chunk)
+            )
+            for row in self._records(query):
+                held.setdefault(row["email"], []).append(row)
+        return sum(not any(same_show(stray, row) for row in held.get(stray["email"], ())) for stray in strays)
 
     def _records(self, query: Select[Any]) -> list[Record]:
         result = self._db.execute(query)
