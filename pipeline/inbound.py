@@ -93,16 +93,23 @@ def from_archive(files: Iterable[tuple[str, str, str]], archive: Archive, folder
     ]
 
 
-def role_of(account: Account, name: str, day: date) -> str:
-    """The role that a file's name has on this day; UsageError if it fits none of the patterns."""
+def role_of(account: Account, path: Path, day: date) -> str:
+    """The role of a file given for this day: by its name, else by what its lines are; UsageError if neither tells."""
     patterns = account.file.source.patterns()
     for role, pattern in patterns.items():
-        if matching([name], account.file_name(pattern, day)):
+        if matching([path.name], account.file_name(pattern, day)):
             return role
     if len(patterns) == 1:
         return next(iter(patterns))
+    if path.is_file():
+        lines = read(path, load_mapping(account), account.zone, date.max).lines
+        operations = lines.column("operation").unique().to_pylist()
+        if len(operations) == 1:
+            return f"{operations[0]}s"
     wanted = " or ".join(account.file_name(pattern, day) for pattern in patterns.values())
-    raise UsageError(f"{name} is not named like a file of {day}", f"name it {wanted}")
+    raise UsageError(
+        f"neither the name of {path.name} nor its lines tell which file of {day} it is", f"name it {wanted}"
+    )
 
 
 def load_mapping(account: Account) -> ColumnMapping:

@@ -200,7 +200,7 @@ def _bring_again(work: Setting, day: date, how: Replay, folder: Path) -> list[Br
     with work.database.transaction() as connection:
         recorded = Ledger(connection, work.account.name).current_files(day)
         held = [hold for hold in History(connection, work.account.name).open_holds() if hold.date == day]
-    given = [(inbound.role_of(work.account, path.name, day), path) for path in how.files]
+    given = [(inbound.role_of(work.account, path, day), path) for path in how.files]
     brought = inbound.at_hand(given, work.archive)
     roles = {role for role, _ in given}
     if not recorded and not how.files:

@@ -359,6 +359,31 @@ def test_replay_with_a_file_replaces_that_half_alone(world, tmp_path):
     assert world.groups_of(ANNE) == (GENERAL, "Le Songe")
 
 
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        ([buy("T1", "2026-03-01 10:00:00", ANNE, ville="Lévis")], 0),
+        ([cancel("T1", "2026-03-01 11:00:00")], 0),
+        ([buy("T1", "2026-03-01 10:00:00", ANNE), cancel("T1", "2026-03-01 11:00:00")], 2),
+        ([], 2),
+    ],
+    ids=["purchases", "cancellations", "both", "none"],
+)
+def test_replay_with_a_file_of_any_name_goes_by_its_lines(world, tmp_path, lines, code):
+    world.day("2026-03-01", [buy("T1", "2026-03-01 10:00:00", ANNE), buy("T2", "2026-03-01 10:00:00", BENOIT)])
+    assert world.night("2026-03-02").code == 0
+    corrected = tmp_path / "corrigé.csv"
+    corrected.write_text(text(lines), encoding="utf-8")
+    answer = world.placier("replay", "demo", "2026-03-01", "--file", str(corrected), "--as-of", "2026-03-02")
+    assert answer.code == code
+    if code == 0 and lines[0]["type_operation"] == "ACHAT":
+        assert world.member(ANNE).fields["Ville du contact"] == "Lévis"
+        assert world.groups_of(BENOIT) == (GENERAL,)
+    elif code == 0:
+        assert world.groups_of(ANNE) == (GENERAL,)
+        assert world.groups_of(BENOIT) == (GENERAL, "Le Songe")
+
+
 def test_replay_refetches_the_day(world):
     world.day("2026-03-01", [buy("T1", "2026-03-01 10:00:00", ANNE)])
     assert (run := world.night("2026-03-02")).code == 0, run.err
