@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.errors import StateError
@@ -47,7 +48,8 @@ class Archive:
                 os.fsync(raw.fileno())
             part.replace(target)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             raise StateError(
                 f"the archive {target.parent} cannot be written ({error.strerror})",
                 "check the disk and the folder's owner",

@@ -317,6 +317,10 @@ def _new_groups(
                 needed[key] = _older(needed.get(key), seat)
     taken = {policy.same_title(group.title): key for key, group in facts.groups.items()}
     taken.setdefault(policy.same_title(rules.general_group), GENERAL)
+    ours = {facts.groups[key].platform_id: key for key in living}
+    for group in facts.platform:  # under the names that staff gave them since, too
+        if group.id in ours:
+            taken.setdefault(policy.same_title(group.title), ours[group.id])
     new: list[NewGroup] = []
     blocked = {key: Blocked(facts.groups[key].title, "the group was made dynamic", 0) for key in turned}
     for key, seat in sorted(needed.items(), key=_arrival):
@@ -325,12 +329,13 @@ def _new_groups(
         )
         taken[policy.same_title(title)] = key
         there = [group for group in facts.platform if policy.same_title(group.title) == policy.same_title(title)]
-        if len(there) > 1:
+        strange = [group for group in there if group.id not in ours]
+        if len(strange) > 1:
             blocked[key] = Blocked(title, "several groups of that title are on the platform", 0)
-        elif there and there[0].dynamic:
+        elif strange and strange[0].dynamic:
             blocked[key] = Blocked(title, "the group of that title is dynamic", 0)
         else:
-            new.append(NewGroup(key, title, there[0].id if there else None))
+            new.append(NewGroup(key, title, strange[0].id if strange else None))
     return tuple(new), blocked
 
 
@@ -352,7 +357,9 @@ def _title(key: str, seat: Seat, rules: Policy, taken: Mapping[str, str]) -> str
     if taken.get(policy.same_title(title), key) == key:
         return title
     identifier = seat.performance_id if key.startswith("performance:") else seat.show_id
-    return policy.twin_title(title, identifier or hashlib.sha256(key.encode()).hexdigest()[:6])
+    mark = hashlib.sha256(key.encode()).hexdigest()[:6]
+    twins = [policy.twin_title(title, name) for name in (identifier, mark) if name]
+    return next((twin for twin in twins if taken.get(policy.same_title(twin), key) == key), twins[-1])
 
 
 def _needed(groups: Iterable[NewGroup], changes: Sequence[Change]) -> tuple[NewGroup, ...]:

@@ -6,6 +6,7 @@ on a single value alike, for it only compares and subtracts.
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
@@ -18,6 +19,7 @@ LAST_PURCHASE_ORDER = ("booked_at", "transaction_id", "performance_start", "perf
 
 PROOF_LENGTH = 255
 TITLE_LENGTH = 100
+KEY_LENGTH = 200
 MIN_REJECTS = 20
 VOLUME_DAYS = 28
 VOLUME_HISTORY = 7
@@ -72,18 +74,25 @@ def consent_proof(show_title: str, performance_day: str, transaction_id: str) ->
 # Groups
 
 
+def _short(key: str) -> str:
+    """A key that fits an index whatever the length of the title in it."""
+    if len(key) <= KEY_LENGTH:
+        return key
+    return f"{key[:KEY_LENGTH]}~{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
 def show_key(show_id: str | None, title: str | None) -> str | None:
     """What makes a show the same show: its id, else its normalised title; None if it has neither."""
     if show_id:
-        return f"id:{show_id}"
-    return f"title:{normalised(title)}" if title and normalised(title) else None
+        return _short(f"id:{show_id}")
+    return _short(f"title:{normalised(title)}") if title and normalised(title) else None
 
 
 def performance_key(performance_id: str | None, title: str | None, start: str | None) -> str:
     """What makes a performance the same performance: its id, else the normalised title and the start."""
     if performance_id:
-        return f"id:{performance_id}"
-    return f"at:{normalised(title or '')}|{start or ''}"
+        return _short(f"id:{performance_id}")
+    return f"{_short('at:' + normalised(title or ''))}|{start or ''}"
 
 
 def first_day_to_join(as_of: date, grace_days: int) -> date:

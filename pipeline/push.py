@@ -71,11 +71,11 @@ def is_better(theirs: Consent, ours: date, months: int) -> bool:
     """Rule 8: whether the platform's consent outweighs implied consent from `ours` on: express, later, or longer."""
     if theirs.express:
         return True
-    if theirs.date is not None and (theirs.relation == "active-clients" or theirs.date > ours):
+    if theirs.relation == "active-clients" and theirs.date is not None:
         return theirs.date > ours  # of two consents as a client the later lasts longer, whoever counts the months
-    if theirs.expires is None:
-        return theirs.relation not in ("", "active-clients")
-    return theirs.expires > policy.consent_until(ours, months)
+    if theirs.expires is not None:
+        return theirs.expires > policy.consent_until(ours, months)
+    return theirs.relation not in ("", "active-clients")
 
 
 def vanished(

@@ -8,6 +8,7 @@ from datetime import date
 
 from pipeline import outbound, policy
 from pipeline.contact import Acknowledged, KnownGroup, Membership
+from pipeline.errors import UsageError
 from pipeline.fields import BY_KEY, PERSONAL, REGULAR
 from pipeline.nightly import Setting
 from pipeline.outbound import Outbound, Prepared
@@ -41,6 +42,11 @@ class Verdict:
 def verify(setting: Setting, as_of: date, *, repair: bool) -> Verdict:
     """Compare; with `repair`, bring the platform back to the acknowledged state and compare again."""
     platform = setting.open_platform("verify")
+    if not platform.reads_back:
+        name = setting.account.name
+        raise UsageError(
+            f"{name}: import files cannot be read back, so there is nothing to verify", f"placier status {name}"
+        )
     try:
         with setting.database.lock(setting.account.name, setting.locks):
             way_out = Outbound(setting.account, setting.database, platform, setting.progress)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pipeline.errors import StateError
-from pipeline.log import mask
+from pipeline.log import CONTROL, mask
 from pipeline.plan import Counts
 from pipeline.run import Run
 
@@ -44,7 +44,8 @@ def write_page(reports: Path, run: Run) -> Path:
     path = folder / f"{_day(run)}.html"
     part = path.with_suffix(".part")
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (reports, folder):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
         earlier = _articles(path.read_text(encoding="utf-8")) if path.exists() else []
         with os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(page(run, earlier))
@@ -153,4 +154,4 @@ def _lines(text: str) -> str:
 
 
 def _text(value: object) -> str:
-    return html.escape(str(value))
+    return html.escape(" ".join(CONTROL.sub(" ", str(value)).split()))
