@@ -152,6 +152,8 @@ def _day(work: Setting, day: date, as_of: date, *, last: bool) -> Run:
                 except MissingFile:
                     if last and _pending(work):
                         _send(work, told)
+                    elif last:
+                        _purge(work, told.as_of)
                     raise
             _take(work, told, _read(work, told, brought, Slot("day", day)))
         _send(work, told)

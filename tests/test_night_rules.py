@@ -581,6 +581,16 @@ def test_purge_takes_rows_and_archived_files_and_nobody_out_of_a_group(world):
     assert world.groups_of(ANNE) == ("Autre", GENERAL, "Le Songe")
 
 
+def test_purge_comes_every_night_even_without_a_day_file(world):
+    world.set(policy={"retention_months": 1}, source={"catch_up_days": 0})
+    tell(world, "2026-01-15", [buy("T1", "2026-01-15 10:00:00", ANNE)], "2026-01-16")
+    assert world.night("2026-02-15").code == 4
+    assert world.placier("why", "demo", ANNE, "--on", "2026-02-15").json["sources"]
+    assert world.night("2026-02-16").code == 4
+    assert world.placier("why", "demo", ANNE, "--on", "2026-02-16").json["sources"] == []
+    assert not list((world.root / "var" / "archive").rglob("*.gz"))
+
+
 def test_second_night_sends_nothing(world):
     tell(world, "2026-03-01", [PURCHASE, buy("T2", "2026-03-01 11:00:00", BENOIT)], "2026-03-02")
     before = world.content()
