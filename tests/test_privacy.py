@@ -6,8 +6,9 @@ import gzip
 import re
 from pathlib import Path
 
-from pipeline.forgotten import Forgotten
 from world import World, buy, cancel
+
+from pipeline.forgotten import Forgotten
 
 ANNE = "anne@exemple.ca"
 

@@ -201,7 +201,7 @@ def test_any_text_comes_back_as_it_was_but_for_the_guard(tmp_path: Path, text: s
     [
         "Courriel;Prénom;Date de désabonnement\nZoe@Exemple.test ;Zoé;2026-10-03 08:00:00\n;;\n".encode(),
         "Prénom,Adresse e-mail,Désabonné le\nZoé,zoe@exemple.test,2026-10-03\n".encode("utf-8-sig"),
-        "Email Address\tUNSUB_TIME\nzoe@exemple.test\t2026-10-03\n".encode(),
+        b"Email Address\tUNSUB_TIME\nzoe@exemple.test\t2026-10-03\n",
         "E-mail;Désabonnement\nzoe@exemple.test;2026-10-03\n".encode("cp1252"),
     ],
     ids=["fr", "bom", "mailchimp", "cp1252"],

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import PlatformError, PlatformUnavailable
 from pipeline.platforms.http import Refusal, Transport, mask, public
+
 from .conftest import GARBAGE, FastClock, Said, Scripted
 
 SECRET = "a-token-of-the-account"
