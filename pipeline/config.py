@@ -77,6 +77,7 @@ class Files(Section):
     transactions: str = ""
     backfill: str = "{organisation}_historique*.csv"
     wait_minutes: int = Field(0, ge=0, le=24 * 60, description="how long `run` waits for a late file")
+    settle_seconds: float = Field(0.5, ge=0, le=600, description="how long a file's size must stay before it is read")
     catch_up_days: int = Field(7, ge=0, le=366, description="missed days that a run does first")
 
     @model_validator(mode="after")
@@ -149,6 +150,7 @@ class CyberimpactPlatform(Section):
     requests_per_second: float = Field(2.0, gt=0, le=100_000)
     timeout: float = Field(60.0, gt=0, le=3600, description="seconds without an answer")
     batch_deadline: float = Field(1800.0, gt=0, description="seconds until a batch that does not end is given up")
+    first_poll: float = Field(0.3, ge=0, le=60, description="seconds until a batch is asked for first; then 1.5 times")
     retries: int = Field(5, ge=1, le=20, description="attempts at a request that fails in passing")
     custom_fields: FieldNames = {}
 

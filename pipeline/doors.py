@@ -65,14 +65,16 @@ def open_source(account: Account, outside: Outside) -> Source:
     if isinstance(source, FolderSource):
         from pipeline.sources.folder import FolderSource as Folder
 
-        return Folder(account.path(source.path), progress=told, sleep=outside.sleep)
-    from pipeline.sources.sftp import open_sftp
+        return Folder(account.path(source.path), progress=told, sleep=outside.sleep, settle=source.settle_seconds)
+    from pipeline.sources.sftp import Patience, open_sftp
 
     password = None
     if not source.key_file:
         password = config.secret(source.password_env, None, f"{account.name}: source.password_env", outside.environment)
     key = account.path(source.key_file) if source.key_file else None
-    return open_sftp(source, key, password, account.path(source.known_hosts), progress=told, sleep=outside.sleep)
+    patience = Patience(settle=source.settle_seconds)
+    known = account.path(source.known_hosts)
+    return open_sftp(source, key, password, known, progress=told, sleep=outside.sleep, patience=patience)
 
 
 def open_platform(account: Account, label: str, outside: Outside) -> Platform:

@@ -114,6 +114,7 @@ cancellations = "{{organisation}}_annulations_{{date:%Y%m%d}}.csv"
 #transactions = ""                        # instead of these two, one file: "{{organisation}}_{{date:%Y%m%d}}.csv"
 backfill = "{{organisation}}_historique*.csv"                        # the 24 months, for `placier backfill`
 wait_minutes = 90                         # how long `placier run` waits for a file that is late; default 0
+#settle_seconds = 0.5                     # how long a file's size must stay the same before it is read
 #catch_up_days = 7                        # days missed since the first success that a run does first; 0: none
 
 [platform]                                # where the contacts go
@@ -127,6 +128,7 @@ kind = "cyberimpact"
 #requests_per_second = 2.0
 #timeout = 60.0                           # seconds without an answer
 #batch_deadline = 1800.0                  # seconds until a batch that does not end is left to the next run
+#first_poll = 0.3                         # seconds until a batch is asked for first; each later time 1.5 times as long
 #retries = 5                              # attempts at a request that fails in passing
 
 [platform.custom_fields]                  # the fields' names in the platform account, where they differ from these

@@ -115,12 +115,13 @@ class World:
         token.write_text(TOKEN)
         token.chmod(0o600)
         (self.config / "placier.toml").write_text(f'[state]\nurl = "{self.state_url}"\n')
-        source = {"kind": "folder", "path": "depot", **self.source}
+        source = {"kind": "folder", "path": "depot", "settle_seconds": 0.0, **self.source}
         platform = {
             "kind": "cyberimpact",
             "base_url": self.server.url,
             "token_file": "token",
             "requests_per_second": 10000.0,
+            "first_poll": 0.0,
             **self.platform,
         }
         tables = {"source": source, "platform": platform, "policy": self.policy, "guard": self.guard}

@@ -11,7 +11,7 @@ from pipeline.platforms import Batch, Outcome, wire
 from pipeline.platforms.contract import check
 from pipeline.platforms.http import Refusal, Transport
 
-FIRST_POLL, POLL_GROWTH, LONGEST_POLL = 0.3, 1.5, 30.0
+SHORTEST_POLL, POLL_GROWTH, LONGEST_POLL = 0.02, 1.5, 30.0
 """Seconds until a batch is asked for, how they grow, and the most that they grow to."""
 REFUSED_WHOLE = frozenset({400, 413, 422})
 MOST_REFUSALS = 40
@@ -24,6 +24,7 @@ class Batches:
     def __init__(self, http: Transport, config: CyberimpactPlatform, log: FilteringBoundLogger) -> None:
         self._http = http
         self._deadline = config.batch_deadline
+        self._first_poll = config.first_poll
         self._most = config.batch_size
         self._log = log
 
@@ -66,7 +67,7 @@ class Batches:
     def _finish(self, number: int, batch: Batch) -> Outcome:
         """Ask for a batch until it ends; a status that nobody documented is no end."""
         deadline = self._http.clock() + self._deadline
-        pause = FIRST_POLL
+        pause = max(self._first_poll, SHORTEST_POLL)
         while True:
             self._http.sleep(pause)
             try:

@@ -92,10 +92,12 @@ user = "{USER}"
 key_file = {quoted["key"]}
 known_hosts = {quoted["hosts"]}
 directory = "/"
+settle_seconds = 0.1
 [platform]
 kind = "cyberimpact"
 base_url = "{self.platform.url}"
 requests_per_second = 1000.0
+first_poll = 0.05
 """
 
     def wait(self) -> None:
