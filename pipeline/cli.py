@@ -228,13 +228,16 @@ def why(options: Options, account: str, email: str, on: datetime | None) -> int:
 @command
 @click.argument("account")
 @click.option("--repair", is_flag=True, help="Bring the platform back to the acknowledged state.")
+@click.option("--no-consents", is_flag=True, help="Leave the consents out: they cost a request per contact.")
 @_as_of
-def verify(options: Options, account: str, repair: bool, as_of: datetime | None) -> int:
+def verify(options: Options, account: str, repair: bool, no_consents: bool, as_of: datetime | None) -> int:
     """Compare the platform with the acknowledged state, contact by contact."""
     from pipeline import verify as verification
 
     with _settings(options, [account]) as settings:
-        verdict = verification.verify(settings[0], _day(as_of, settings[0].account), repair=repair)
+        verdict = verification.verify(
+            settings[0], _day(as_of, settings[0].account), repair=repair, consents=not no_consents
+        )
     rows = [{"email": d.email, "what": d.what, "ours": d.ours, "theirs": d.theirs} for d in verdict.differences]
     if options.json:
         _print_json(

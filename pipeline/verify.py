@@ -14,7 +14,7 @@ from pipeline.nightly import Setting
 from pipeline.outbound import Outbound, Prepared
 from pipeline.plan import Change, Leave, Plan
 from pipeline.platforms import Member, Platform
-from pipeline.push import memberships, same, survey
+from pipeline.push import is_better, memberships, same, survey
 from pipeline.store.acknowledged import State
 from pipeline.store.ledger import Ledger
 
@@ -39,8 +39,11 @@ class Verdict:
     repaired: int = 0
 
 
-def verify(setting: Setting, as_of: date, *, repair: bool) -> Verdict:
-    """Compare; with `repair`, bring the platform back to the acknowledged state and compare again."""
+def verify(setting: Setting, as_of: date, *, repair: bool, consents: bool = True) -> Verdict:
+    """Compare; with `repair`, bring the platform back to the acknowledged state and compare again.
+
+    The consents cost a request per contact, for no list tells them; `consents` False leaves them out.
+    """
     platform = setting.open_platform("verify")
     if not platform.reads_back:
         name = setting.account.name
@@ -52,13 +55,15 @@ def verify(setting: Setting, as_of: date, *, repair: bool) -> Verdict:
             way_out = Outbound(setting.account, setting.database, platform, setting.progress)
             way_out.refresh(setting.now().date())
             members, seats, groups = _acknowledged(setting)
-            found = compare(members.values(), seats, groups, platform)
+            months = setting.account.file.policy.consent_months if consents else None
+            found = compare(members.values(), seats, groups, platform) + _consents(members.values(), platform, months)
             if not repair or not found:
                 return Verdict(len(members), tuple(found))
             planned = mend(found, members, groups, setting, as_of)
             before = survey(planned, platform, setting.account.file.policy.consent_months)
             way_out.deliver(Prepared(planned, before))
             left = compare(members.values(), seats, groups, platform)
+            left += _consents((members[d.email] for d in found if d.what == "consent"), platform, months)
             return Verdict(len(members), tuple(left), len(found) - len(left))
     finally:
         platform.close()
@@ -103,6 +108,22 @@ def compare(
             if ours != is_in:
                 words = {True: "in", False: "out"}
                 found.append(Difference(member.email, f"group {groups[key].title}", words[ours], words[is_in], key))
+    return found
+
+
+def _consents(members: Iterable[Acknowledged], platform: Platform, months: int | None) -> list[Difference]:
+    """Consents that are not there, or worse than the one that was acknowledged; a better one of theirs is fine."""
+    found = []
+    for member in members:
+        if months is None or member.consent_date is None or member.consent_kept:
+            continue
+        theirs = platform.consent(member.email)
+        if theirs is None:
+            continue  # not a member: told by the comparison of members
+        same_one = theirs.relation == "active-clients" and theirs.date == member.consent_date
+        if not same_one and not is_better(theirs, member.consent_date, months):
+            given = "none" if theirs.date is None else f"{theirs.relation} of {theirs.date}"
+            found.append(Difference(member.email, "consent", f"active-clients of {member.consent_date}", given))
     return found
 
 

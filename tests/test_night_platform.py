@@ -461,3 +461,23 @@ def test_repair_takes_out_whom_a_cancellation_took_out_and_staff_put_back(world)
     world.control.add_member(BENOIT, groups=[GENERAL, SONGE])
     assert world.placier("verify", "demo", "--repair", "--as-of", "2026-03-03").code == 0
     assert world.groups_of(BENOIT) == (GENERAL,)
+
+
+def test_verify_finds_a_consent_that_the_platform_holds_otherwise(world):
+    tell(world, "2026-03-01", songe(1, ANNE))
+    world.control.add_member(ANNE, relation="active-clients", consent_date=date(2025, 1, 1), consent_proof="Erreur")
+    found = world.placier("verify", "demo")
+    assert found.code == 3
+    assert {row["what"] for row in found.json["differences"]} == {"consent"}
+    assert world.placier("verify", "demo", "--repair", "--as-of", "2026-03-03").code == 0
+    assert world.member(ANNE).consent.date == date(2026, 3, 1)
+
+
+def test_verify_leaves_a_better_consent_and_unasked_consents_alone(world):
+    tell(world, "2026-03-01", songe(1, ANNE))
+    world.control.add_member(
+        ANNE, relation="express-consent", consent_date=date(2026, 2, 1), consent_proof="Formulaire"
+    )
+    assert world.placier("verify", "demo").code == 0
+    world.control.add_member(ANNE, relation="active-clients", consent_date=date(2025, 1, 1), consent_proof="Erreur")
+    assert world.placier("verify", "demo", "--no-consents").code == 0
