@@ -8,12 +8,12 @@ from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from pipeline import merge, nightly, policy
+from pipeline import nightly, policy
 from pipeline.config import Account
 from pipeline.contact import Acknowledged, KnownGroup, Membership
-from pipeline.merge import Desired, Seat
 from pipeline.outbound import rules_of, suppressed
 from pipeline.plan import GENERAL, seated
+from pipeline.project import Desired, Seat, project
 from pipeline.store.acknowledged import State
 from pipeline.store.history import History
 from pipeline.store.ledger import Ledger
@@ -70,7 +70,7 @@ def _known(connection: Connection, account: Account, email: str, on: date) -> Kn
     acts = [act for act in ledger.cancellations_for(email) if str(act["cancelled_on"]) <= day]
     bookings = [row for row in ledger.bookings_of(email) if str(row["booked_on"]) <= day]
     owners = ledger.owners(act["transaction_id"] for act in acts)
-    desired = merge.project(bookings, acts, owners, rules_of(account))
+    desired = project(bookings, acts, owners, rules_of(account))
     own = state.suppressions().get(email)
     reason = suppressed(ledger, state, [email], desired).get(email)
     if own is not None and (own.since or own.seen_on) > on:

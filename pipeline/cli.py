@@ -43,7 +43,7 @@ class Options:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="placier")
 def main() -> None:
-    r"""Placier seats every ticket buyer in the right mailing groups, every night.
+    """Placier seats every ticket buyer in the right mailing groups, every night.
 
     \b
     Exit codes: 0 done · 1 failed · 2 usage or configuration · 3 done, but the platform refused some contacts ·

@@ -8,7 +8,6 @@ from datetime import date
 
 from sqlalchemy import Connection
 
-from pipeline import merge
 from pipeline import plan as planning
 from pipeline import push as pushing
 from pipeline.config import Account, CyberimpactPlatform
@@ -16,6 +15,7 @@ from pipeline.contact import Acknowledged, KnownGroup, Membership
 from pipeline.errors import UsageError
 from pipeline.plan import Facts, Plan
 from pipeline.platforms import Group, Platform
+from pipeline.project import Desired, Rules, project
 from pipeline.push import Delivery, Receipts, Survey
 from pipeline.store.acknowledged import State
 from pipeline.store.database import Database
@@ -161,10 +161,10 @@ def _continued(seat: Membership, before: Membership | None) -> Membership:
     return before if before is not None and before.state == seat.state == "in" else seat
 
 
-def rules_of(account: Account) -> merge.Rules:
+def rules_of(account: Account) -> Rules:
     """The part of the account's policy that the projection needs."""
     rules = account.file.policy
-    return merge.Rules(rules.groups, rules.cancellation, rules.cancelled_counts)
+    return Rules(rules.groups, rules.cancellation, rules.cancelled_counts)
 
 
 def gather(connection: Connection, account: Account, as_of: date, platform: list[Group]) -> Facts:
@@ -172,7 +172,7 @@ def gather(connection: Connection, account: Account, as_of: date, platform: list
     ledger, state = Ledger(connection, account.name), State(connection, account.name)
     marked = ledger.marked()
     acts = ledger.cancellations_for()
-    desired = merge.project(
+    desired = project(
         ledger.bookings_of(),
         acts,
         ledger.owners(act["transaction_id"] for act in acts),
@@ -190,9 +190,7 @@ def gather(connection: Connection, account: Account, as_of: date, platform: list
     )
 
 
-def suppressed(
-    ledger: Ledger, state: State, emails: Collection[str], desired: dict[str, merge.Desired]
-) -> dict[str, str]:
+def suppressed(ledger: Ledger, state: State, emails: Collection[str], desired: dict[str, Desired]) -> dict[str, str]:
     """Rules 8 and 9: address -> why it is never written to: its own suppression, or another address's of the person."""
     known, names = state.suppressions(), state.forgotten()
     gone = {email for email, entry in known.items() if entry.reason == "unsubscribed"}

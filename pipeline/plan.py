@@ -15,7 +15,7 @@ from pipeline import policy
 from pipeline.config import Guard, Policy
 from pipeline.contact import Acknowledged, Group, KnownGroup, Membership
 from pipeline.fields import BY_KEY, PERSONAL, REGULAR
-from pipeline.merge import Desired, Seat
+from pipeline.project import Desired, Seat
 
 GENERAL = "general"
 Reason = Literal["cancelled", "corrected"]

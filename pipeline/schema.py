@@ -48,6 +48,59 @@ _COLUMNS: list[pa.Field[Any]] = [
 LINES = pa.schema(_COLUMNS)
 """One accepted row of a day file: transaction x performance x price category."""
 
+Row = dict[str, object]
+"""A row of the ledger by column: instants in microseconds since 1970 UTC, days and local times as ISO texts, money in cents."""
+
+CARRIED = (
+    "email",
+    "contact_id",
+    "first_name",
+    "last_name",
+    "company",
+    "company_2",
+    "phone",
+    "city",
+    "postal_code",
+    "client_created_on",
+    "initial_transaction_date",
+    "show_id",
+    "show_title",
+    "performance_id",
+    "performance_start",
+    "performance_end_on",
+    "sales_channel",
+    "report_category_1",
+    "report_category_2",
+    "report_category_3",
+)
+"""Columns of a booking that its lines repeat: the first non-empty one counts."""
+JOINED = ("price_category", "price_internal_name", "price_group")
+"""Columns of a booking whose different values are joined."""
+BOOKING = (
+    "transaction_id",
+    "performance_key",
+    "show_key",
+    "booked_at",
+    "booked_on",
+    *CARRIED,
+    *JOINED,
+    "tickets",
+    "net_cents",
+)
+CANCELLATION = (
+    "transaction_id",
+    "performance_key",
+    "show_key",
+    "cancelled_at",
+    "cancelled_on",
+    "email",
+    "show_title",
+    "performance_start",
+    "tickets",
+)
+OWNER = ("transaction_id", "performance_key", "show_key", "show_title", "performance_start", "email")
+"""Columns of a booking that tell whom and what a cancellation concerns."""
+
 REJECT_REASONS = (
     "no_email",
     "bad_email",

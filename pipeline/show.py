@@ -117,12 +117,17 @@ def why(page: Page, answer: Json) -> None:
         )
     fields = answer["fields"]
     if isinstance(fields, Mapping) and fields:
-        page.table(("field", "value"), list(fields.items()))
+        page.table(("field", "value"), [(key, written(value)) for key, value in fields.items()])
     sources = _rows(answer["sources"])
     if sources:
         page.say("  said by: " + ", ".join(f"{s['file']} line {s['line']}" for s in sources))
     else:
         page.say("  no file has ever told of this person")
+
+
+def written(value: object) -> str:
+    """A field's value as people write it: amounts with two decimals."""
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 def status(page: Page, accounts: Iterable[Json]) -> None:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.merge import Desired, Entries, Rules, aggregate, project
+from pipeline.merge import Entries, aggregate
+from pipeline.project import Desired, Rules, project
 from pipeline.schema import LINES
 
 Line = dict[str, object]

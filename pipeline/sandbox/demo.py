@@ -159,7 +159,7 @@ def _answers(story: Story, stage: Setting, page: Page) -> None:
     story.facts["platform"] = {key: fields[name] for key, name in names.items()}
     story.title("Anne, as the platform has her")
     for name in names.values():
-        story.say(f"{name}: {fields[name]}")
+        story.say(f"{name}: {show.written(fields[name])}")
 
 
 def _emptied(data: Path) -> Path:

@@ -31,9 +31,9 @@ from sqlalchemy import (
     update,
 )
 
-from pipeline.merge import BOOKING, CANCELLATION, OWNER, same_show
-from pipeline.merge import Row as Record
-from pipeline.schema import Reject
+from pipeline.project import same_show
+from pipeline.schema import BOOKING, CANCELLATION, OWNER, Reject
+from pipeline.schema import Row as Record
 from pipeline.store.tables import (
     bookings,
     cancellations,

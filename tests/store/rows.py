@@ -6,8 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from pipeline.merge import BOOKING, CANCELLATION, Row
-from pipeline.schema import Reject
+from pipeline.schema import BOOKING, CANCELLATION, Reject, Row
 from pipeline.store.ledger import FileRecord, Load, Slot
 
 NOW = datetime(2026, 3, 2, 11, 15)
