@@ -373,7 +373,7 @@ def demo(options: Options, data: Path) -> int:
     with _extra("sandbox"):
         from pipeline.sandbox import demo as story
 
-        facts = story.play(data, _page(), _outside(options))
+        facts = story.play(data, _page(to_stderr=options.json), _outside(options))
     if options.json:
         _print_json(facts)
     return 0
