@@ -447,7 +447,7 @@ def _walk(options: Options, names: Sequence[str], walk: Callable[[Setting], list
     def finished(told: Run) -> None:
         if not dry:
             write_page(reports, told)
-        _log_line(outside, told)
+        _log_line(outside, told, loud=options.json)
 
     told: list[Run] = []
     with _progress(options) as progress:
@@ -505,8 +505,8 @@ def _walk_one(setting: Setting, walk: Callable[[Setting], list[Run]], kind: str)
         return [failed]
 
 
-def _log_line(outside: Outside, told: Run) -> None:
-    """The one canonical line of a run."""
+def _log_line(outside: Outside, told: Run, *, loud: bool) -> None:
+    """The one canonical line of a run, for logs; `loud` where `show` does not tell people of trouble."""
     facts = told.json()
     keys = (
         "account",
@@ -521,8 +521,9 @@ def _log_line(outside: Outside, told: Run) -> None:
         "requests",
         "seconds",
     )
-    speak = outside.log.info if told.status in {"done", "dry_run"} else outside.log.warning
-    speak("run ended", **{key: facts[key] for key in keys}, **({"message": told.message} if told.message else {}))
+    said = {"message": told.message} if told.message else {}
+    speak = outside.log.warning if loud and told.exit_code else outside.log.info
+    speak("run ended", **{key: facts[key] for key in keys}, **said)
 
 
 @contextmanager
