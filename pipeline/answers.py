@@ -8,12 +8,13 @@ from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from pipeline import nightly, policy
+from pipeline import policy
 from pipeline.config import Account
 from pipeline.contact import Acknowledged, KnownGroup, Membership
 from pipeline.outbound import rules_of, suppressed
 from pipeline.plan import GENERAL, seated
 from pipeline.project import Desired, Seat, project
+from pipeline.setting import Setting
 from pipeline.store.acknowledged import State
 from pipeline.store.history import History
 from pipeline.store.ledger import Ledger
@@ -172,7 +173,7 @@ def _local_day(instant: int | None, account: Account) -> str:
     return moment.strftime("%Y-%m-%d %H:%M")
 
 
-def status(connection: Connection, setting: nightly.Setting) -> Json:
+def status(connection: Connection, setting: Setting) -> Json:
     """Last runs, missing days, held and pending operations, the last success."""
     account = setting.account
     history, state = History(connection, account.name), State(connection, account.name)

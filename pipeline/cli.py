@@ -22,8 +22,8 @@ from pipeline.errors import PlacierError, UsageError, unforeseen
 if TYPE_CHECKING:
     from pipeline.config import Account, Configuration
     from pipeline.doors import Outside
-    from pipeline.nightly import Setting
     from pipeline.run import Run
+    from pipeline.setting import Setting
     from pipeline.show import Page
 
 Body = TypeVar("Body", bound=Callable[..., int])
@@ -143,8 +143,9 @@ def replay(
 ) -> int:
     """A day again, from the archive; the same day again changes and sends nothing."""
     from pipeline import nightly
+    from pipeline.bring import Replay
 
-    how = nightly.Replay(files, refetch, resend)
+    how = Replay(files, refetch, resend)
     return _walk(
         options, [account], lambda s: nightly.replay(s, day.date(), how, _day(as_of, s.account)), kind="replay", dry=dry
     )

@@ -12,10 +12,10 @@ from structlog.typing import FilteringBoundLogger
 from pipeline import config
 from pipeline.archive import Archive
 from pipeline.config import Account, Configuration, CyberimpactPlatform, FolderSource
-from pipeline.nightly import Setting
 from pipeline.outbound import Progress
 from pipeline.platforms import Platform
 from pipeline.run import Run
+from pipeline.setting import Setting
 from pipeline.sources import Source
 from pipeline.store.database import Database, open_database
 

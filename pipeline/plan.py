@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from pipeline import policy
-from pipeline.config import Guard, Policy
+from pipeline.config import Policy
 from pipeline.contact import Acknowledged, Group, KnownGroup, Membership
 from pipeline.fields import BY_KEY, PERSONAL, REGULAR
 from pipeline.project import Desired, Seat
@@ -185,7 +185,7 @@ def _change(email: str, facts: Facts, rules: Policy) -> Change:
     seats = facts.memberships.get(email, {})
     leaves = _leaves(desired, seats, facts.as_of, rules)
     if desired is None or desired.consent_date is None:
-        return _only_leaves(email, leaves, desired)
+        return leaves_alone(email, leaves, desired)
     resend = facts.marked[email]
     fields = _changed_fields(desired.values, known)
     consent_date, proof = desired.consent_date, desired.consent_proof
@@ -219,7 +219,8 @@ def _change(email: str, facts: Facts, rules: Policy) -> Change:
     )
 
 
-def _only_leaves(email: str, leaves: tuple[Leave, ...], desired: Desired | None) -> Change:
+def leaves_alone(email: str, leaves: tuple[Leave, ...], desired: Desired | None) -> Change:
+    """A change that takes a contact out of groups and does nothing else."""
     known_at = 0 if desired is None else desired.known_at
     return Change(email, False, False, False, {}, frozenset(), None, "", known_at, (), leaves, ())
 
@@ -295,7 +296,7 @@ def _leave_alone(change: Change, facts: Facts, rules: Policy) -> tuple[Change | 
         return None, facts.suppressed[change.email]
     started = None if desired is None else desired.consent_date
     if change.upsert and started is not None and policy.consent_ended(started, rules.consent_months, facts.as_of):
-        leaves = _only_leaves(change.email, change.leaves, desired) if change.leaves else None
+        leaves = leaves_alone(change.email, change.leaves, desired) if change.leaves else None
         return leaves, "expired"
     return change, ""
 
@@ -384,44 +385,3 @@ def _blocked(changes: Sequence[Change], blocked: Mapping[str, Blocked]) -> tuple
                 counts[key] += 1
                 waiting.add(change.email)
     return tuple(replace(blocked[key], waiting=count) for key, count in counts.items() if count), frozenset(waiting)
-
-
-# The guard
-
-
-def held_leaves(
-    planned: Plan, held: Collection[tuple[str, str]], memberships: int, guard: Guard
-) -> frozenset[tuple[str, str]]:
-    """The leaves to hold, as (address, group key): all when they are too many, else those that are held already."""
-    leaves = frozenset((change.email, leave.group_key) for change in planned.changes for leave in change.leaves)
-    if policy.too_many_leaves(len(leaves), memberships, guard.max_leaves, guard.max_leave_ratio):
-        return leaves
-    return leaves & frozenset(held)
-
-
-def hold_back(planned: Plan, held: Collection[tuple[str, str]]) -> Plan:
-    """The plan without the held leaves; their contacts stay marked."""
-    if not held:
-        return planned
-    changes = []
-    for change in planned.changes:
-        leaves = tuple(leave for leave in change.leaves if (change.email, leave.group_key) not in held)
-        if change.upsert or leaves:
-            changes.append(replace(change, leaves=leaves))
-    return replace(planned, changes=tuple(changes), waiting=planned.waiting | {email for email, _ in held})
-
-
-def only_leaves(planned: Plan, chosen: Collection[tuple[str, str]]) -> Plan:
-    """Of the plan, only these leaves: what an approval lets through."""
-    changes = []
-    for change in planned.changes:
-        leaves = tuple(leave for leave in change.leaves if (change.email, leave.group_key) in chosen)
-        if leaves:
-            changes.append(replace(_only_leaves(change.email, leaves, None), known_at=change.known_at))
-    waiting = {change.email for change in planned.changes if change.upsert} | planned.waiting
-    return Plan(planned.as_of, tuple(changes), waiting=frozenset(waiting), titles=planned.titles)
-
-
-def fingerprint(leaves: Iterable[tuple[str, str]]) -> str:
-    """What tells whether the held leaves are still the same."""
-    return hashlib.sha256("\n".join(f"{email}\t{key}" for email, key in sorted(leaves)).encode()).hexdigest()

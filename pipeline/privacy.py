@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pipeline import answers
 from pipeline.errors import StateError, UntrustedFile
+from pipeline.guard import fingerprint
 from pipeline.inbound import lines_at
-from pipeline.nightly import Setting
-from pipeline.plan import fingerprint
 from pipeline.records import DELIMITERS, open_file, split
+from pipeline.setting import Setting
 from pipeline.store.acknowledged import State
 from pipeline.store.history import History
 from pipeline.store.ledger import Ledger

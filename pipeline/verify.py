@@ -10,11 +10,11 @@ from pipeline import outbound, policy
 from pipeline.contact import Acknowledged, KnownGroup, Membership
 from pipeline.errors import UsageError
 from pipeline.fields import BY_KEY, PERSONAL, REGULAR
-from pipeline.nightly import Setting
 from pipeline.outbound import Outbound, Prepared
 from pipeline.plan import Change, Leave, Plan
 from pipeline.platforms import Member, Platform
 from pipeline.push import is_better, memberships, same, survey
+from pipeline.setting import Setting
 from pipeline.store.acknowledged import State
 from pipeline.store.ledger import Ledger
 

@@ -18,13 +18,14 @@ from strategies import Past, mistakes, pasts
 from world import World
 
 from pipeline import nightly
+from pipeline.bring import Replay
 from pipeline.config import load
 from pipeline.doors import Outside, setting
-from pipeline.nightly import Replay, Setting
 from pipeline.outbound import Outbound
 from pipeline.run import Run
 from pipeline.sandbox.control import ConsentState, MemberState, SandboxControl
 from pipeline.sandbox.serve import PlatformServer
+from pipeline.setting import Setting
 from pipeline.store.acknowledged import State
 from pipeline.store.database import open_database
 from pipeline.store.ledger import Ledger

@@ -10,7 +10,8 @@ import pytest
 
 from pipeline.config import Guard, Policy
 from pipeline.contact import Acknowledged, Group, KnownGroup, Membership
-from pipeline.plan import Change, Facts, Leave, Plan, fingerprint, held_leaves, hold_back, only_leaves, plan
+from pipeline.guard import fingerprint, held_leaves, hold_back, only_leaves
+from pipeline.plan import Change, Facts, Leave, Plan, plan
 from pipeline.project import Desired, Seat
 
 ANNE, BOB = "anne@exemple.ca", "bob@exemple.ca"

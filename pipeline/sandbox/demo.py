@@ -13,17 +13,18 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from pipeline import answers, nightly, show
+from pipeline.bring import Replay
 from pipeline.config import load
 from pipeline.doors import Outside, open_state, setting
 from pipeline.errors import UsageError
 from pipeline.fields import BY_KEY
-from pipeline.nightly import Replay, Setting
 from pipeline.report.page import write_page
 from pipeline.run import Run
 from pipeline.sandbox.control import SandboxControl
 from pipeline.sandbox.pair import Pair
 from pipeline.sandbox.season import ORGANISATION, Season
 from pipeline.sandbox.serve import TOKEN
+from pipeline.setting import Setting
 from pipeline.show import Page
 
 ACCOUNT = "demo"

@@ -1,0 +1,87 @@
+"""Where a run takes place, and what surrounds every run: the lock, the rehearsal, the note of its beginning and end."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from pathlib import Path
+
+from pipeline.archive import Archive
+from pipeline.config import Account
+from pipeline.errors import PlacierError, unforeseen
+from pipeline.outbound import Progress
+from pipeline.platforms import Platform
+from pipeline.run import Run
+from pipeline.sources import Source
+from pipeline.store.acknowledged import State
+from pipeline.store.database import Database
+from pipeline.store.history import History
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where a run takes place: one account, its state, its doors to the outside, and the time.
+
+    `dry`: the run is a rehearsal.  `finished` is told of every run that ends: it logs, writes the page, raises alerts.
+    """
+
+    account: Account
+    database: Database
+    archive: Archive
+    locks: Path
+    open_source: Callable[[], Source]
+    open_platform: Callable[[str], Platform]
+    new_id: Callable[[], str]
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    dry: bool = False
+    progress: Progress = field(default=lambda stage, done, total: None)
+    finished: Callable[[Run], None] = field(default=lambda run: None)
+
+
+@contextmanager
+def at_work(setting: Setting) -> Iterator[Setting]:
+    """Under the account's lock; a rehearsal in a transaction that is rolled back, with an archive of its own."""
+    with ExitStack() as stack:
+        stack.enter_context(setting.database.lock(setting.account.name, setting.locks, leave_no_trace=setting.dry))
+        if setting.dry:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="placier-"))
+            stack.enter_context(setting.database.rehearsal())
+            yield replace(setting, archive=setting.archive.over(Path(folder)))
+        else:
+            yield setting
+
+
+@contextmanager
+def running(work: Setting, kind: str, day: date | None, as_of: date) -> Iterator[Run]:
+    """Note the beginning and the end of a run; what goes wrong inside ends this run, not the others."""
+    told = Run(work.account.name, kind, day, as_of, work.new_id())
+    with work.database.transaction() as connection:
+        History(connection, work.account.name).begin(told.run_id, kind, (day, as_of), work.now())
+    error: PlacierError | None = None
+    try:
+        yield told
+    except PlacierError as caught:
+        error = caught
+    except Exception as caught:  # noqa: BLE001 - one account's defect must not stop the others, nor show its data
+        error = unforeseen(caught)
+    with work.database.transaction() as connection:
+        history = History(connection, work.account.name)
+        told.held = [(hold.reason, hold.operations) for hold in history.open_holds()]
+        told.end(error, dry=work.dry)
+        history.finish(told.run_id, told.status, told.message, told.json(), work.now())
+    work.finished(told)
+
+
+def pending(work: Setting) -> bool:
+    """Whether contacts are marked from earlier."""
+    with work.database.transaction() as connection:
+        return State(connection, work.account.name).pending() > 0
+
+
+def today(work: Setting) -> date:
+    """The day on the clock, whatever the run's as-of."""
+    return work.now().date()
