@@ -429,102 +429,25 @@ def _settings(options: Options, names: Sequence[str]) -> Iterator[list[Setting]]
 
 
 def _walk(options: Options, names: Sequence[str], walk: Callable[[Setting], list[Run]], *, kind: str, dry: bool) -> int:
-    """Walk for each account, one failing without stopping the others; tell, and give the exit code of all."""
+    """Walk for some accounts, or for all; tell what happened, and give the exit code of all."""
     from pipeline import show
-    from pipeline.alerts import ping
-    from pipeline.doors import open_state, setting
-    from pipeline.report.page import write_page
     from pipeline.run import exit_code
+    from pipeline.walks import Way, walk_accounts
 
     configuration = _configuration(options)
     accounts = [configuration.account(name) for name in names] or list(configuration.accounts.values())
     if not accounts:
         raise UsageError(f"no account is configured in {configuration.directory}", "`placier init` writes an example")
-    outside = _outside(options)
-    health = "" if dry or kind != "run" else configuration.main.alerts.healthcheck_url
-    ping(health, "/start", lambda what: outside.log.warning("healthcheck failed", error=what))
-    reports = configuration.path(configuration.main.state.reports)
-
-    def finished(told: Run) -> None:
-        if not dry:
-            write_page(reports, told)
-        _log_line(outside, told, loud=options.json)
-
-    told: list[Run] = []
     with _progress(options) as progress:
-        outside = replace(outside, progress=progress, finished=finished)
-        database = open_state(configuration, create=not dry)
-        try:
-            for account in accounts:
-                told += _walk_one(setting(configuration, account, database, outside, dry=dry), walk, kind)
-        finally:
-            database.close()
+        outside = replace(_outside(options), progress=progress)
+        told = walk_accounts(configuration, accounts, walk, outside, Way(kind, dry, options.json))
     code = exit_code(told)
-    if not dry:
-        _alert(configuration, told, outside)
-    ping(health, "" if code == 0 else "/fail", lambda what: outside.log.warning("healthcheck failed", error=what))
     if options.json:
         _print_json({"runs": [item.json() for item in told]})
     elif kind != "run" or dry or code or sys.stdout.isatty():
-        show.runs(_page(to_stderr=bool(code) and kind == "run" and not sys.stdout.isatty()), told)
+        trouble = code in {1, 2, 4, 75} or (bool(code) and kind == "run")
+        show.runs(_page(to_stderr=trouble and not sys.stdout.isatty()), told)
     return code
-
-
-def _alert(configuration: Configuration, told: Sequence[Run], outside: Outside) -> None:
-    """Tell people of the runs that need them."""
-    variable = configuration.main.alerts.urls_env
-    trouble = [item for item in told if item.exit_code]
-    if not variable or not trouble:
-        return
-    from pipeline import config
-    from pipeline.alerts import notify
-    from pipeline.log import mask
-
-    try:
-        urls = config.secret(variable, None, "alerts.urls_env", outside.environment).split()
-    except UsageError as error:
-        outside.log.warning("alert failed", error=error.message)
-        return
-    lines = [f"{item.account} {item.kind} {item.date or item.as_of}: {item.status}. {item.message}" for item in trouble]
-    title = f"Placier: {', '.join(sorted({item.account for item in trouble}))} needs a look"
-    body = "\n".join(mask(line) for line in lines)
-    notify(urls, title, body, lambda what: outside.log.warning("alert failed", error=what))
-
-
-def _walk_one(setting: Setting, walk: Callable[[Setting], list[Run]], kind: str) -> list[Run]:
-    """The runs of one account; an error that no run could take in becomes a run of its own."""
-    from pipeline.run import Run
-
-    try:
-        return walk(setting)
-    except PlacierError as error:
-        if isinstance(error, UsageError) and kind == "approve":
-            raise
-        failed = Run(setting.account.name, kind, None, _day(None, setting.account), setting.new_id())
-        failed.end(error)
-        setting.finished(failed)
-        return [failed]
-
-
-def _log_line(outside: Outside, told: Run, *, loud: bool) -> None:
-    """The one canonical line of a run, for logs; `loud` where `show` does not tell people of trouble."""
-    facts = told.json()
-    keys = (
-        "account",
-        "kind",
-        "date",
-        "as_of",
-        "run_id",
-        "status",
-        "pushed",
-        "refused",
-        "unmatched_cancellations",
-        "requests",
-        "seconds",
-    )
-    said = {"message": told.message} if told.message else {}
-    speak = outside.log.warning if loud and told.exit_code else outside.log.info
-    speak("run ended", **{key: facts[key] for key in keys}, **said)
 
 
 @contextmanager

@@ -257,3 +257,21 @@ def test_module_and_placier_config_are_the_same_program(world):
     )
     assert ran.returncode == 0, ran.stderr
     assert '"accounts"' in ran.stdout
+
+
+def test_a_page_that_cannot_be_written_does_not_fail_the_night(world):
+    (world.root / "var").mkdir()
+    (world.root / "var" / "reports").write_text("in the way")
+    world.day("2026-03-01", [])
+    answer = world.night("2026-03-02")
+    assert (answer.code, answer.run["status"]) == (0, "done")
+    assert "page not written" in answer.err
+
+
+def test_a_state_that_cannot_be_opened_fails_every_account_and_says_why(world):
+    (world.root / "var").mkdir()
+    (world.root / "var" / "placier.db").write_text("this is no database, and it is long enough to be sure of it" * 40)
+    answer = world.night("2026-03-02")
+    assert answer.code == 1
+    assert [run["status"] for run in answer.json["runs"]] == ["failed"]
+    assert "placier.db" in answer.run["message"]
