@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.show import Page
 
 Body = TypeVar("Body", bound=Callable[..., int])
+Shared = TypeVar("Shared", bound=Callable[..., object])
 DAY = click.DateTime(["%Y-%m-%d"])
 
 
@@ -40,24 +41,57 @@ class Options:
     verbose: bool
 
 
+_SHARED = (
+    click.option("-v", "verbose", is_flag=True, help="Log more."),
+    click.option(
+        "--log-format", type=click.Choice(["console", "json"]), help="Log every run, in this form, on stderr."
+    ),
+    click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout."),
+    click.option(
+        "--config", type=click.Path(path_type=Path), help="The configuration folder [PLACIER_CONFIG, or ./config]."
+    ),
+)
+
+
+def _shared(body: Shared) -> Shared:
+    """The options that all commands understand, and that may stand before the command too."""
+    return functools.reduce(lambda decorated, option: option(decorated), _SHARED, body)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="placier")
-def main() -> None:
+@_shared
+@click.pass_context
+def main(context: click.Context, /, **shared: object) -> None:
     """Placier seats every ticket buyer in the right mailing groups, every night.
 
     \b
     Exit codes: 0 done · 1 failed · 2 usage or configuration · 3 done, but the platform refused some contacts ·
     4 the day file is not there · 5 held by a guard (see approve) · 75 another run of this account is under way
     """
+    context.obj = shared
 
 
 def command(body: Body) -> click.Command:
     """A command with the options that all share; what it returns is the exit code.  The one handler of errors."""
 
     @functools.wraps(body)
-    def invoke(config: Path | None, as_json: bool, log_format: str | None, verbose: bool, **words: object) -> NoReturn:
-        chosen = config or Path(os.environ.get("PLACIER_CONFIG") or "config")
-        options = Options(chosen, as_json, log_format, verbose)
+    @click.pass_context
+    def invoke(
+        context: click.Context,
+        /,
+        config: Path | None,
+        as_json: bool,
+        log_format: str | None,
+        verbose: bool,
+        **words: object,
+    ) -> NoReturn:
+        before = context.obj or {}
+        chosen = config or before.get("config") or Path(os.environ.get("PLACIER_CONFIG") or "config")
+        log_format = log_format or before.get("log_format")
+        options = Options(
+            chosen, as_json or bool(before.get("as_json")), log_format, verbose or bool(before.get("verbose"))
+        )
         try:
             code = body(options, **words)
         except PlacierError as error:
@@ -71,19 +105,7 @@ def command(body: Body) -> click.Command:
             code = 130
         sys.exit(code)
 
-    decorated: Callable[..., object] = invoke
-    for option in (
-        click.option("-v", "verbose", is_flag=True, help="Log more."),
-        click.option(
-            "--log-format", type=click.Choice(["console", "json"]), help="Log every run, in this form, on stderr."
-        ),
-        click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout."),
-        click.option(
-            "--config", type=click.Path(path_type=Path), help="The configuration folder [PLACIER_CONFIG, or ./config]."
-        ),
-    ):
-        decorated = option(decorated)
-    return main.command(name=body.__name__.removesuffix("_"), help=body.__doc__)(decorated)
+    return main.command(name=body.__name__.removesuffix("_"), help=body.__doc__)(_shared(invoke))
 
 
 _as_of = click.option("--as-of", type=DAY, help="The day the run is for [today].")

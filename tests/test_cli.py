@@ -384,7 +384,14 @@ def test_a_second_run_exits_with_75_at_once_and_ctrl_c_ends_the_first_cleanly(wo
     world.day("2026-03-01", DAY)
     world.control.add_fault(Fault("hang", "GET", "/customfields"))
     words = [sys.executable, "-m", "pipeline", "run", "demo", "--as-of", "2026-03-02", "--config", str(world.config)]
-    first = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environment())
+    first = subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - background shells take it away
+    )
     try:
         wait_until(lambda: any(entry.fault for entry in world.control.log()), alive=lambda: first.poll() is None)
         second = placier(world, "run", "demo", "--as-of", "2026-03-02")
@@ -532,3 +539,8 @@ def test_people_are_answered_in_words(done: tuple[World, Answer, int], words: tu
     assert answer.code == (3 if words[0] == "check" else 0), answer.out + answer.err
     assert said in answer.out
     assert answer.err == ""
+
+
+def test_shared_options_may_stand_before_the_command(world: World) -> None:
+    before = shell("--config", str(world.config), "--json", "status", "demo")
+    assert (before.code, before.json["accounts"][0]["account"]) == (0, "demo")
