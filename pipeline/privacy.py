@@ -14,6 +14,7 @@ from pipeline.inbound import lines_at
 from pipeline.records import DELIMITERS, open_file, split
 from pipeline.setting import Setting
 from pipeline.store.acknowledged import State
+from pipeline.store.erasing import Eraser
 from pipeline.store.history import History
 from pipeline.store.ledger import Ledger
 
@@ -58,11 +59,11 @@ def forget(setting: Setting, email: str, on: date) -> Json:
     account = setting.account.name
     with setting.database.lock(account, setting.locks):
         with setting.database.transaction() as connection:
-            ledger, state = Ledger(connection, account), State(connection, account)
-            ledger.keep_contact_ids(email)
-            erased = {**ledger.erase(email, names), **state.forget(email, on)}
+            eraser, state = Eraser(connection, account), State(connection, account)
+            eraser.keep_contact_ids(email)
+            erased = {**eraser.erase(email, names), **state.forget(email, on)}
             erased["held_operations"] = _release(History(connection, account), email)
-            digests = ledger.digests() | _held_files(History(connection, account))
+            digests = eraser.digests() | _held_files(History(connection, account))
         erased["archived_lines"] = sum(_strike(setting, digest, names) for digest in sorted(digests))
     return {"email": email, "erased": erased}
 
@@ -81,7 +82,7 @@ def _strike(setting: Setting, digest: str, names: Callable[[str], bool]) -> int:
         return 0  # it is no longer in the archive: there is nothing to erase
     if changed != digest:
         with setting.database.transaction() as connection:
-            Ledger(connection, setting.account.name).rename_file(digest, changed)
+            Eraser(connection, setting.account.name).rename_file(digest, changed)
             History(connection, setting.account.name).rename_file(digest, changed)
     return len(struck)
 

@@ -11,8 +11,8 @@ from pipeline.record import approve_load, changed
 from pipeline.run import Run
 from pipeline.setting import Setting, today
 from pipeline.store.acknowledged import State
+from pipeline.store.erasing import Eraser
 from pipeline.store.history import History, Hold
-from pipeline.store.ledger import Ledger
 
 
 def send(work: Setting, told: Run) -> None:
@@ -99,9 +99,9 @@ def purge(work: Setting, as_of: date) -> None:
     """Rule 12: what is older than the retention leaves the ledger and the archive."""
     start = policy.retention_start(as_of, work.account.file.policy.retention_months)
     with work.database.transaction() as connection:
-        ledger = Ledger(connection, work.account.name)
-        ledger.purge(start)
-        stale = ledger.purgeable_files(start)
+        eraser = Eraser(connection, work.account.name)
+        eraser.purge(start)
+        stale = eraser.purgeable_files(start)
     if not work.dry:
         for digest in stale:
             work.archive.remove(digest)

@@ -15,6 +15,7 @@ from pipeline.schema import Reject
 from pipeline.store import tables
 from pipeline.store.acknowledged import State
 from pipeline.store.database import Database
+from pipeline.store.erasing import Eraser
 from pipeline.store.ledger import Ledger, Slot, chunks
 
 from .rows import FIRST, NOW, SECOND, booking, cancellation, load
@@ -108,7 +109,7 @@ def test_accounts_do_not_see_each_other(ledger: Open) -> None:
         assert set(it.marked()) == {BENOIT}
         assert it.bookings_of(ANNE) == []
         assert it.owners(["T1"])[0]["email"] == BENOIT
-        it.purge(date(2027, 1, 1))
+        eraser(it).purge(date(2027, 1, 1))
     assert transactions(ledger, ANNE) == [("T1", 2)]
     with ledger() as it:
         assert set(it.marked()) == {ANNE}
@@ -276,6 +277,11 @@ def test_the_coverage_is_the_first_date_and_the_last_backfill(ledger: Open) -> N
 OLD, START = date(2024, 1, 5), date(2024, 1, 6)
 
 
+def eraser(it: Ledger) -> Eraser:
+    """An eraser within the same transaction."""
+    return Eraser(it._db, it._account)
+
+
 def test_a_purge_forgets_what_is_older_and_nothing_else(ledger: Open, database: Database) -> None:
     old_rows = [booking("T1", ANNE, "2024-01-05 10:00:00")]
     gone = [cancellation("T1", ANNE, "2024-01-05 12:00:00")]
@@ -283,8 +289,8 @@ def test_a_purge_forgets_what_is_older_and_nothing_else(ledger: Open, database: 
         it.record(load(OLD, old_rows, gone, rejects=[Reject(9, "bad_date", "x")]), NOW)
         it.record(load(FIRST, [booking("T2", ANNE)], rejects=[Reject(8, "bad_date", "y")]), NOW)
         it.unmark([ANNE])
-        assert it.purge(START) == 2
-        assert it.purge(START) == 0
+        assert eraser(it).purge(START) == 2
+        assert eraser(it).purge(START) == 0
         assert it.marked() == {}, "a purge is no correction"
         assert it.cancellations_for(ANNE) == []
     assert transactions(ledger, ANNE) == [("T2", 2)]
@@ -294,7 +300,7 @@ def test_a_purge_forgets_what_is_older_and_nothing_else(ledger: Open, database: 
 def test_a_purge_forgets_the_bad_lines_of_an_old_backfill_too(ledger: Open, database: Database) -> None:
     with ledger() as it:
         it.record(load(Slot("backfill", OLD, "h.csv"), [], rejects=[Reject(9, "bad_date", "x")]), NOW)
-        it.purge(START)
+        eraser(it).purge(START)
     assert count(database, "rejects") == 0
 
 
@@ -306,7 +312,7 @@ def test_a_purge_settles_the_seats_that_rested_on_what_it_takes(ledger: Open, da
         it.record(load(FIRST, [booking("T2", ANNE, show="S2")]), NOW)
         state.acknowledge([], [Membership(ANNE, key, "in", OLD) for key in seats])
         state.acknowledge([], [Membership(BENOIT, "show:id:S1", "in", OLD)])
-        it.purge(START)
+        eraser(it).purge(START)
         found = {key: seat.settled for key, seat in state.memberships([ANNE])[ANNE].items()}
         assert found == {"general": False, "show:id:S1": True, "show:id:S2": False, "performance:id:S1-1": True}
         assert not state.memberships([BENOIT])[BENOIT]["show:id:S1"].settled
@@ -329,7 +335,7 @@ def test_a_purge_keeps_the_contact_ids_of_suppressed_people(database: Database) 
             NOW,
         )
         assert state.suppressed_contact_ids() == {}
-        it.purge(START)
+        eraser(it).purge(START)
         assert state.suppressed_contact_ids() == {"C1": ANNE, "C2": ANNE}
 
 
@@ -338,7 +344,7 @@ def test_an_archived_file_is_purged_when_nothing_newer_shares_it(ledger: Open) -
         it.record(load(OLD, content="seul"), NOW)
         it.record(load(OLD - timedelta(days=1), content="vide"), NOW)
         it.record(load(FIRST, content="vide"), NOW)
-        purgeable = it.purgeable_files(START)
+        purgeable = eraser(it).purgeable_files(START)
     assert purgeable == [load(OLD, content="seul").files[0].sha256]
 
 

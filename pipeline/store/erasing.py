@@ -1,0 +1,101 @@
+"""What leaves the ledger for good: what is too old, and people who are to be forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, literal, or_, select, update
+
+from pipeline.store.ledger import chunks
+from pipeline.store.tables import bookings, cancellations, files, loads, memberships, rejects, suppressions
+
+
+class Eraser:
+    """Erases from one account's ledger, within the caller's transaction."""
+
+    def __init__(self, connection: Connection, account: str) -> None:
+        self._db = connection
+        self._account = account
+
+    # Forgetting
+
+    def keep_contact_ids(self, email: str) -> None:
+        """Before a person is forgotten: a suppressed one stays known by the contact ids."""
+        self._keep_contact_ids([bookings.c.account == self._account, bookings.c.email == email])
+
+    def erase(self, email: str, tells: Callable[[str], bool]) -> dict[str, int]:
+        """Erase a person's bookings, cancellations and the rejected lines that name them (`tells`), in every version."""
+        erased = {}
+        for table in (bookings, cancellations):
+            gone = delete(table).where(table.c.account == self._account, table.c.email == email)
+            erased[table.name] = self._db.execute(gone).rowcount
+        query = select(rejects.c.id, rejects.c.text).where(rejects.c.account == self._account)
+        ids = [row.id for row in self._db.execute(query) if tells(row.text)]
+        for chunk in chunks(ids):
+            self._db.execute(delete(rejects).where(rejects.c.id.in_(chunk)))
+        return {**erased, "rejects": len(ids)}
+
+    def digests(self) -> set[str]:
+        """The digests of all files of the account, in every version."""
+        return set(self._db.execute(select(files.c.sha256).where(files.c.account == self._account)).scalars())
+
+    def rename_file(self, old: str, new: str) -> None:
+        """An archived file was rewritten: it has another digest now."""
+        self._db.execute(
+            update(files).where(files.c.account == self._account, files.c.sha256 == old).values(sha256=new)
+        )
+
+    # Retention
+
+    def purge(self, start: date) -> int:
+        """Rule 12: delete what is older than the day `start`; nobody leaves a group for it.  Gives the rows deleted."""
+        text = start.isoformat()
+        old = [bookings.c.account == self._account, bookings.c.booked_on < text]
+        self._keep_what_is_purged(old)
+        gone = self._db.execute(delete(bookings).where(*old)).rowcount
+        gone += self._db.execute(
+            delete(cancellations).where(cancellations.c.account == self._account, cancellations.c.cancelled_on < text)
+        ).rowcount
+        stale = select(loads.c.id).where(loads.c.account == self._account, loads.c.business_date < start)
+        self._db.execute(delete(rejects).where(rejects.c.load_id.in_(stale)))
+        return gone
+
+    def _keep_what_is_purged(self, old: Sequence[ColumnElement[bool]]) -> None:
+        """Before a purge: the seats that rest on it are settled, suppressed people stay known by their contact id."""
+        rests = exists().where(
+            *old,
+            bookings.c.email == memberships.c.email,
+            or_(
+                memberships.c.group_key == literal("show:") + bookings.c.show_key,
+                memberships.c.group_key == literal("performance:") + bookings.c.performance_key,
+            ),
+        )
+        self._db.execute(update(memberships).where(memberships.c.account == self._account, rests).values(settled=True))
+        self._keep_contact_ids(old)
+
+    def _keep_contact_ids(self, which: Sequence[ColumnElement[bool]]) -> None:
+        query = (
+            select(suppressions.c.email, suppressions.c.contact_ids, bookings.c.contact_id)
+            .join(
+                bookings, and_(bookings.c.account == suppressions.c.account, bookings.c.email == suppressions.c.email)
+            )
+            .where(*which, bookings.c.contact_id.is_not(None))
+        )
+        ids: dict[str, set[str]] = {}
+        for email, before, contact_id in self._db.execute(query):
+            ids.setdefault(email, set(before)).add(contact_id)
+        for email, known in ids.items():
+            self._db.execute(
+                update(suppressions)
+                .where(suppressions.c.account == self._account, suppressions.c.email == email)
+                .values(contact_ids=sorted(known))
+            )
+
+    def purgeable_files(self, start: date) -> list[str]:
+        """Digests of archived files that are older than `start` and that nothing newer shares."""
+        kept = select(files.c.sha256).where(files.c.business_date >= start)
+        query = select(files.c.sha256).where(
+            files.c.account == self._account, files.c.business_date < start, files.c.sha256.not_in(kept)
+        )
+        return sorted(set(self._db.execute(query).scalars()))
