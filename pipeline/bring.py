@@ -8,15 +8,15 @@ from datetime import date
 from pathlib import Path
 
 from pipeline import inbound
-from pipeline.errors import MissingFile
+from pipeline.errors import MissingFile, StillChanging
 from pipeline.inbound import Brought
 from pipeline.setting import Setting
 from pipeline.sources.names import matching
 from pipeline.store.history import History
 from pipeline.store.ledger import Ledger
 
-WAIT_STEP = 60.0
-"""Seconds between two looks for a late file."""
+FIRST_WAIT, LONGEST_WAIT = 5.0, 60.0
+"""Seconds between two looks for a late file: short at first, then once a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +29,22 @@ class Replay:
 
 
 def bring_day(work: Setting, day: date, folder: Path, *, wait: bool) -> list[Brought]:
-    """The day's files; a late one is waited for, looked for every minute."""
+    """The day's files; a late one, or one that is still being written, is waited for."""
+    pause = FIRST_WAIT
     left = work.account.file.source.wait_minutes * 60.0 if wait and not work.dry else 0.0
     while True:
         source = work.open_source()
         try:
             found = inbound.find_day(source, work.account, day)
             return inbound.fetch(source, found, folder, work.archive)
-        except MissingFile:
+        except (MissingFile, StillChanging):
             if left <= 0:
                 raise
         finally:
             source.close()
-        work.sleep(min(WAIT_STEP, left))
-        left -= WAIT_STEP
+        work.sleep(min(pause, left))
+        left -= pause
+        pause = min(pause * 1.5, LONGEST_WAIT)
 
 
 def bring_history(work: Setting, files: Sequence[Path], folder: Path) -> list[Brought]:

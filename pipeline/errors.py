@@ -8,6 +8,7 @@
      └── Failure           exit 1   this run failed, nothing was half-done
           ├── Defect                something unforeseen: the kind of exception and its place, never its words
           ├── UntrustedFile         the file as a whole cannot be trusted: nothing of it was taken
+          │    └── StillChanging    it is still being written: a run that waits looks again
           ├── SourceError           the box office's server refused, or was not who it should be
           ├── StateError            the database or the archive cannot be read or written
           └── PlatformError         the mailing platform refused
@@ -76,6 +77,10 @@ def unforeseen(error: Exception) -> Defect:
 
 class UntrustedFile(Failure):
     """The file cannot be trusted as a whole: nothing of it was taken."""
+
+
+class StillChanging(UntrustedFile):
+    """The file's size is still changing: the box office has not finished writing it."""
 
 
 class SourceError(Failure):

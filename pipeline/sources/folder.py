@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.errors import SourceError, UntrustedFile
+from pipeline.errors import SourceError, StillChanging
 from pipeline.sources import Fetched, Progress, names
 from pipeline.sources.landing import Landing
 
@@ -95,8 +95,8 @@ def _seen(status: os.stat_result) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _still_changing(name: str, where: Path) -> UntrustedFile:
-    return UntrustedFile(
+def _still_changing(name: str, where: Path) -> StillChanging:
+    return StillChanging(
         f"{name}: its size is still changing in {where}; nothing of it was taken",
         "wait until the box office has written it, then the same command again",
     )

@@ -17,7 +17,7 @@ import paramiko
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_exponential
 
 from pipeline import config
-from pipeline.errors import SourceError, UntrustedFile
+from pipeline.errors import SourceError, StillChanging, UntrustedFile
 from pipeline.sources import Fetched, Progress, names
 from pipeline.sources.landing import Landing
 from pipeline.sources.session import Door, PassingFault, Session, connect, explained
@@ -152,7 +152,7 @@ class SftpSource:
 
     def _unchanged(self, name: str, before: Seen) -> None:
         if self._look(name) != before:
-            raise UntrustedFile(
+            raise StillChanging(
                 f"{name}: its size is still changing at {self._door.place}; nothing of it was taken",
                 "wait until the box office has written it, then the same command again",
             )
