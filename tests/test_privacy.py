@@ -114,3 +114,38 @@ def test_forgetting_somebody_unknown_says_so(world: World, tmp_path: Path) -> No
     erased = world.placier("forget", "demo", "personne@exemple.ca")
     assert erased.code == 0
     assert set(erased.json["erased"].values()) == {0}
+
+
+def test_what_is_held_of_a_forgotten_person_is_released(world: World) -> None:
+    world.set(guard={"max_leaves": 1, "max_leave_ratio": 0.0})
+    people = [ANNE, "bob@exemple.ca", "chloe@exemple.ca"]
+    world.day("2026-03-01", [buy(f"T{n}", "2026-03-01 10:00:00", who) for n, who in enumerate(people)])
+    world.night("2026-03-02")
+    world.day("2026-03-02", [cancel(f"T{n}", "2026-03-02 10:00:00") for n in range(3)])
+    held = world.night("2026-03-03")
+    assert held.code == 5
+    assert world.placier("forget", "demo", ANNE).json["erased"]["held_operations"] == 1
+    assert told(world) == []
+    [hold] = world.placier("status", "demo").json["accounts"][0]["held"]
+    assert hold["operations"] == 2
+    approved = world.placier("approve", "demo", hold["run_id"])
+    assert (approved.code, approved.run["pushed"]["leaves"]) == (0, 2)
+
+
+def test_a_held_file_forgets_too(world: World) -> None:
+    bad = [buy(f"B{n}", "bad", f"p{n}@exemple.ca") for n in range(30)]
+    world.day("2026-03-01", [buy("T1", "2026-03-01 10:00:00", ANNE), *bad])
+    held = world.night("2026-03-02")
+    assert held.code == 5
+    assert world.placier("forget", "demo", ANNE).json["erased"]["archived_lines"] == 1
+    assert told(world) == []
+    again = world.placier("approve", "demo", held.run["run_id"])
+    assert again.code == 5, "what is held is no longer what it was"
+    assert world.placier("why", "demo", ANNE).json["sources"] == []
+
+
+def test_forgetting_is_told_in_words(world: World) -> None:
+    a_day(world)
+    answer = world.placier("forget", "demo", ANNE, json_too=False)
+    assert "1 bookings" in answer.out
+    assert "the platform is left as it is" in answer.out
