@@ -96,10 +96,8 @@ class Archive:
         return changed
 
     def remove(self, digest: str) -> None:
-        """Delete an archived file, if it is there."""
-        packed = self._find(digest)
-        if packed is not None:
-            packed.unlink(missing_ok=True)
+        """Delete an archived file, if it is there; a rehearsal deletes nothing but its own."""
+        _place(self._over or self._root, digest).unlink(missing_ok=True)
 
     def _find(self, digest: str) -> Path | None:
         places = [_place(root, digest) for root in (self._over, self._root) if root is not None]

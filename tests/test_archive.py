@@ -119,3 +119,13 @@ def test_an_archive_that_cannot_be_written_is_told(day_file: Path, root: Path) -
     root.write_text("a file where the folder should be")
     with pytest.raises(StateError, match="cannot be written"):
         Archive(root).keep(day_file)
+
+
+def test_a_rehearsal_deletes_nothing_of_the_archive(day_file: Path, root: Path, tmp_path: Path) -> None:
+    archive = Archive(root)
+    digest = archive.keep(day_file)
+    archive.over(tmp_path / "rehearsal").remove(digest)
+    archive.bring(digest, tmp_path / "back")
+    archive.remove(digest)
+    with pytest.raises(StateError):
+        archive.bring(digest, tmp_path / "back")
