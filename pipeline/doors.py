@@ -72,7 +72,7 @@ def open_source(account: Account, outside: Outside) -> Source:
     if not source.key_file:
         password = config.secret(source.password_env, None, f"{account.name}: source.password_env", outside.environment)
     key = account.path(source.key_file) if source.key_file else None
-    patience = Patience(settle=source.settle_seconds)
+    patience = Patience(settle=source.settle_seconds, pause=source.first_pause)
     known = account.path(source.known_hosts)
     return open_sftp(source, key, password, known, progress=told, sleep=outside.sleep, patience=patience)
 
@@ -85,7 +85,14 @@ def open_platform(account: Account, label: str, outside: Outside) -> Platform:
 
         file = account.path(platform.token_file) if platform.token_file else None
         token = config.secret(platform.token_env, file, f"{account.name}: the platform's token", outside.environment)
-        return Cyberimpact(platform, token, account.file.language, sleep=outside.sleep, log=outside.log)
+        return Cyberimpact(
+            platform,
+            token,
+            account.file.language,
+            backoff=platform.first_pause,
+            sleep=outside.sleep,
+            log=outside.log,
+        )
     from pipeline.platforms.csv import CsvPlatform
 
     return CsvPlatform(platform, account.path(platform.path), label)

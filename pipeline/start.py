@@ -109,6 +109,7 @@ known_hosts = "secrets/known_hosts"       # the server's key; an unknown or chan
 directory = "/depot"                      # default "."
 #connect_timeout = 15.0                   # seconds
 #read_timeout = 60.0                      # seconds without an answer
+#first_pause = 1.0                        # seconds before the second try after a passing fault; then twice as long
 purchases = "{{organisation}}_achats_{{date:%Y%m%d}}.csv"              # also with .gz
 cancellations = "{{organisation}}_annulations_{{date:%Y%m%d}}.csv"
 #transactions = ""                        # instead of these two, one file: "{{organisation}}_{{date:%Y%m%d}}.csv"
@@ -130,6 +131,7 @@ kind = "cyberimpact"
 #batch_deadline = 1800.0                  # seconds until a batch that does not end is left to the next run
 #first_poll = 0.3                         # seconds until a batch is asked for first; each later time 1.5 times as long
 #retries = 5                              # attempts at a request that fails in passing
+#first_pause = 1.0                        # seconds before the second attempt; each later pause is twice as long
 
 [platform.custom_fields]                  # the fields' names in the platform account, where they differ from these
 {_FIELD_LINES}

@@ -481,3 +481,10 @@ def test_verify_leaves_a_better_consent_and_unasked_consents_alone(world):
     assert world.placier("verify", "demo").code == 0
     world.control.add_member(ANNE, relation="active-clients", consent_date=date(2025, 1, 1), consent_proof="Erreur")
     assert world.placier("verify", "demo", "--no-consents").code == 0
+
+
+def test_the_first_pause_between_attempts_is_the_accounts_own(world):
+    world.set(platform={"first_pause": 0.01, "retries": 5})
+    world.control.add_fault(Fault("error_before", "GET", "/groups", times=4))
+    run = tell(world, "2026-03-01", songe(1, ANNE)).run
+    assert sum(run["seconds"].values()) < 10, "four pauses from one second on would take at least fifteen"

@@ -36,11 +36,13 @@ class CutShort(UntrustedFile):
 class Patience:
     """How long to insist.
 
-    `settle`: seconds between two looks at a file's size.  `attempts`: tries at anything;
+    `settle`: seconds between two looks at a file's size.  `pause`: seconds before the second try, doubled each time up
+    to 30.  `attempts`: tries at anything;
     `knocks`: tries at the first connection, none begun after `knocking` seconds.  `total`: seconds for one file.
     """
 
     settle: float = 0.5
+    pause: float = 1.0
     attempts: int = 5
     knocks: int = 3
     knocking: float = 30.0
@@ -103,7 +105,7 @@ class SftpSource:
         retrying = Retrying(
             stop=stop_after_attempt(attempts or self._patience.attempts)
             | stop_after_delay(seconds or self._patience.total),
-            wait=wait_exponential(multiplier=1, max=30),
+            wait=wait_exponential(multiplier=self._patience.pause, max=30),
             sleep=self._sleep,
             retry=retry_if_exception_type((PassingFault, CutShort)),
             reraise=True,

@@ -374,6 +374,13 @@ def test_a_closed_port_is_tried_again_and_told(depot: Depot) -> None:
     assert len(depot.pauses) == Patience().knocks - 1
 
 
+def test_the_pauses_between_tries_begin_as_told_and_double(depot: Depot) -> None:
+    depot.known_hosts.touch()
+    with pytest.raises(SourceError, match="nothing listens"):
+        depot.knock(depot.settings(free_port()), patience=Patience(pause=0.25))
+    assert depot.pauses == [0.25, 0.5]
+
+
 def test_an_unknown_host_name_is_told(depot: Depot) -> None:
     depot.known_hosts.touch()
     with pytest.raises(SourceError, match=r"depot\.invalid"):
