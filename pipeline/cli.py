@@ -330,6 +330,20 @@ def forget(options: Options, account: str, email: str) -> int:
 
 
 @command
+@click.argument("file", type=click.Path(path_type=Path))
+def backup(options: Options, file: Path) -> int:
+    """Copy the state to FILE while runs go on; an existing FILE is refused.  PostgreSQL: names the command to type."""
+    from pipeline import backup as copying
+
+    made = copying.back_up(_configuration(options).state_url(), file)
+    if options.json:
+        _print_json({"file": str(made.file), "bytes": made.size, "sha256": made.sha256})
+    else:
+        click.echo(f"{made.file}: {made.size} bytes, whole; keep it with a copy of the archive and the configuration")
+    return 0
+
+
+@command
 @click.argument("account", required=False)
 def doctor(options: Options, account: str | None) -> int:
     """What is missing, in the order to mend it: configuration, secrets, source, database, token, fields, groups."""
