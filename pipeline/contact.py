@@ -64,6 +64,22 @@ class Flight:
 
 
 @dataclass(frozen=True, slots=True)
+class SentBatch:
+    """A batch that was about to be sent, and whose end is not known: who was in it, and which groups they were to join.
+
+    `numbers` are the platform's, empty when it never answered; `late`: a run has gone on without its end; `sent_on`: the
+    day on the clock.
+    """
+
+    id: int
+    numbers: tuple[int, ...]
+    emails: tuple[str, ...]
+    group_ids: tuple[int, ...]
+    sent_on: date
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Suppression:
     """An address that is never written to again, why, since when (platform) and since when we know."""
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 from sqlalchemy import Connection
 
 from pipeline import plan as planning
 from pipeline import push as pushing
 from pipeline.config import Account, CyberimpactPlatform
-from pipeline.contact import Acknowledged, KnownGroup, Membership
+from pipeline.contact import Acknowledged, KnownGroup, Membership, SentBatch
 from pipeline.errors import UsageError
 from pipeline.plan import Facts, Plan
-from pipeline.platforms import Group, Platform
+from pipeline.platforms import Batch, Group, Outcome, Platform
 from pipeline.project import Desired, Rules, project
 from pipeline.push import Delivery, Receipts, Survey
 from pipeline.store.acknowledged import State
@@ -22,6 +22,8 @@ from pipeline.store.database import Database
 from pipeline.store.ledger import Ledger
 
 Progress = Callable[[str, int, int], None]
+UNNUMBERED = timedelta(days=1)
+"""For how long what a batch without a number did is looked at: no batch is known to take longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Outbound:
         self._platform = platform
         self._progress = progress
         self._groups: list[Group] = []
+        self._today = date.min
 
     # Reading the platform
 
@@ -59,8 +62,29 @@ class Outbound:
             state.lose_groups(
                 key for key, group in state.groups().items() if not group.deleted and group.platform_id not in there
             )
+        self._today = today
+        late = self._await_batches()
         self._land()
+        self._look_after(late)
         self.watch(today)
+
+    def _await_batches(self) -> list[SentBatch]:
+        """Wait for the batches of a run that was cut short; gives those that a run has gone on without.
+
+        One whose number never came cannot be asked for: what it did is looked at until the day after the next.
+        """
+        with self._database.transaction() as connection:
+            sent = State(connection, self._account.name).batches()
+        late = []
+        for batch in sent:
+            ended = all(self._platform.ended(number, patient=not batch.late) for number in batch.numbers)
+            over = ended and (bool(batch.numbers) or batch.sent_on + UNNUMBERED < self._today)
+            with self._database.transaction() as connection:
+                state = State(connection, self._account.name)
+                state.close_batch(batch.id) if over else state.go_on_without(batch.id)
+            if batch.late and ended:
+                late.append(batch)
+        return late
 
     def _land(self) -> None:
         with self._database.transaction() as connection:
@@ -75,6 +99,21 @@ class Outbound:
             state = State(connection, self._account.name)
             state.acknowledge(arrived, found)
             state.land(emails)
+
+    def _look_after(self, late: Sequence[SentBatch]) -> None:
+        """Whom a late batch has changed since is as the platform shows it, and is sent again."""
+        emails = sorted({email for batch in late for email in batch.emails})
+        if not emails:
+            return
+        with self._database.transaction() as connection:
+            state = State(connection, self._account.name)
+            known, seats, groups = state.members(emails), state.memberships(emails), state.groups()
+        flown = pushing.strays(late, groups, known, self._today)
+        arrived, found = pushing.land(flown, known, seats, groups, self._platform)
+        found = [seat for seat in found if seat.state == "in"]  # a batch takes nobody out: that was staff
+        with self._database.transaction() as connection:
+            State(connection, self._account.name).acknowledge(arrived, found)
+            Ledger(connection, self._account.name).mark_people(pushing.overtaken(arrived, found, known))
 
     def watch(self, today: date) -> None:
         """Remember the addresses that the platform says are unsubscribed or bounced."""
@@ -124,12 +163,29 @@ class Outbound:
         size = settings.batch_size if isinstance(settings, CyberimpactPlatform) else 1_000_000
         return Delivery(
             platform=self._platform,
+            upsert=self._upsert,
             groups=groups,
             batch_size=size,
             language=self._account.file.language,
             consent_months=self._account.file.policy.consent_months,
             tell=lambda done, total: self._progress("push", done, total),
         )
+
+    def _upsert(self, batch: Batch) -> Outcome:
+        """Send a batch, noted before it leaves and until its end is known."""
+        emails = [person.email for person in batch.people]
+        with self._database.transaction() as connection:
+            noted = State(connection, self._account.name).open_batch(emails, batch.groups, self._today)
+
+        def taken(number: int) -> None:
+            with self._database.transaction() as connection:
+                State(connection, self._account.name).number_batch(noted, number)
+
+        outcome = self._platform.upsert(batch, taken)
+        with self._database.transaction() as connection:
+            state = State(connection, self._account.name)
+            state.close_batch(noted) if outcome.finished else state.go_on_without(noted)
+        return outcome
 
     def _make_groups(self, planned: Plan) -> int:
         created = 0

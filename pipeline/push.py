@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from pipeline import policy
-from pipeline.contact import Acknowledged, Flight, Group, KnownGroup, Membership
+from pipeline.contact import Acknowledged, Flight, Group, KnownGroup, Membership, SentBatch
 from pipeline.fields import BY_KEY, PERSONAL, REGULAR
 from pipeline.pack import pack
 from pipeline.plan import Change, Counts, Plan
-from pipeline.platforms import Batch, Consent, Member, Person, Platform, Value
+from pipeline.platforms import Batch, Consent, Member, Outcome, Person, Platform, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,11 @@ class Receipts:
 class Delivery:
     """What a push needs beside the plan: the platform, the living groups by key, the batch size and the words to tell.
 
-    `tell(done, all)` hears of progress in requests.
+    `upsert` sends one batch to the platform and notes it first; `tell(done, all)` hears of progress in requests.
     """
 
     platform: Platform
+    upsert: Callable[[Batch], Outcome]
     groups: Mapping[str, KnownGroup]
     batch_size: int
     language: str
@@ -126,7 +127,7 @@ def _send_batches(upserts: Mapping[str, Change], before: Survey, delivery: Deliv
         people = [_person(upserts[email], before.members.get(email), delivery) for email in packed.first]
         people += [_only_consent(upserts[email]) for email in packed.again]
         ids = tuple(sorted(delivery.groups[key].platform_id for key in packed.groups))
-        outcome = delivery.platform.upsert(Batch(ids, tuple(people)))
+        outcome = delivery.upsert(Batch(ids, tuple(people)))
         refusals.update(outcome.refused)
     delivery.tell(len(batches), len(batches))
     return refusals
@@ -278,6 +279,33 @@ def _acknowledged(change: Change, as_of: date, kept: str) -> Acknowledged:
 
 
 # After a crash
+
+
+def strays(
+    batches: Iterable[SentBatch], groups: Mapping[str, KnownGroup], known: Mapping[str, Acknowledged], as_of: date
+) -> list[Flight]:
+    """Batches whose end came after a run had gone on without it, as flights: they may have done anything since."""
+    keys = {group.platform_id: key for key, group in groups.items()}
+    joined: dict[str, set[str]] = {}
+    for batch in batches:
+        for email in batch.emails:
+            joined.setdefault(email, set()).update(keys[id] for id in batch.group_ids if id in keys)
+    return [
+        Flight(email, {}, None, "", known[email].known_at if email in known else 0, tuple(sorted(found)), as_of)
+        for email, found in joined.items()
+    ]
+
+
+def overtaken(
+    arrived: Iterable[Acknowledged], found: Iterable[Membership], known: Mapping[str, Acknowledged]
+) -> set[str]:
+    """Of those whom a late batch named, the ones that are not on the platform as they were acknowledged."""
+    changed = {seat.email for seat in found}
+    for now in arrived:
+        before = known[now.email].values
+        keys = {*before, *now.values}
+        changed |= {now.email} if any(not same(before.get(key), now.values.get(key)) for key in keys) else set()
+    return changed
 
 
 def land(

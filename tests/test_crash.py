@@ -163,3 +163,67 @@ def test_a_lost_answer_makes_no_second_group_of_one_title(
     one_night(world)
     assert sorted(night_control.state().titles()) == good["as it is"].titles
     assert world.content() == good["as it is"].content
+
+
+# Batches that end later than their run
+
+UNANSWERED = {
+    "its-number-is-known": Fault("hang", "GET", "/batches/*"),
+    "its-number-never-came": Fault("hang_after", "POST", "/batches"),
+}
+ONE_BATCH = DAY[:2]
+NEVER = 1_000_000
+"""More polls than anybody makes."""
+
+
+def test_a_batch_that_outlives_a_killed_run_is_waited_for(
+    good: dict[str, Good], tmp_path: Path, night_server: PlatformServer, night_control: SandboxControl
+) -> None:
+    world = killed_night(tmp_path, night_server, night_control, UNANSWERED["its-number-is-known"])
+    night_control.set_switches(batch_polls=3)
+    corrected_night(world)
+    night_control.settle()
+    assert world.content() == good["corrected later"].content
+    nothing_is_left(world)
+
+
+@pytest.mark.parametrize("fault", UNANSWERED.values(), ids=UNANSWERED)
+def test_a_batch_that_ends_after_a_later_run_is_taken_back(
+    good: dict[str, Good], fault: Fault, tmp_path: Path, night_server: PlatformServer, night_control: SandboxControl
+) -> None:
+    world = killed_night(tmp_path, night_server, night_control, fault)
+    world.set(platform={"batch_deadline": 0.05})
+    drop(world, "2026-03-02", CORRECTED)
+    assert world.placier("replay", "demo", "2026-03-02", "--refetch", "--as-of", "2026-03-03").code == 3
+    night_control.settle()
+    assert "Phèdre" in world.groups_of(DENIS)
+    night_control.set_switches(batch_polls=0)
+    assert world.placier("push", "demo", "--as-of", "2026-03-03").code == 0
+    assert world.content() == good["corrected later"].content
+
+
+def test_a_batch_that_never_ended_and_then_did_overwrites_nothing_for_long(
+    good: dict[str, Good], tmp_path: Path, night_server: PlatformServer, night_control: SandboxControl
+) -> None:
+    world = begun(tmp_path, night_server, night_control)
+    world.set(platform={"batch_deadline": 0.05})
+    night_control.set_switches(batch_polls=NEVER)
+    drop(world, "2026-03-02", ONE_BATCH)
+    assert world.night("2026-03-03").code == 3
+    assert DENIS not in night_control.state().members
+    night_control.settle()
+    night_control.set_switches(batch_polls=0)
+    corrected_night(world)
+    assert world.content() == good["corrected later"].content
+
+
+def killed_night(root: Path, server: PlatformServer, control: SandboxControl, fault: Fault) -> World:
+    """A night that was killed while the platform had its batch and had not begun it."""
+    world = begun(root, server, control)
+    control.set_switches(batch_polls=NEVER)
+    drop(world, "2026-03-02", ONE_BATCH)
+    control.add_fault(fault)
+    words = ("run", "demo", "--as-of", "2026-03-03", "--config", str(world.config))
+    with killed(*words, once=lambda: struck(control)):
+        control.clear_faults()
+    return world

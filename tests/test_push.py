@@ -98,7 +98,7 @@ def change(email: str = ANNE, *joins: str, leaves: tuple[str, ...] = (), **more:
 def sent(shelf: Shelf, *changes: Change, size: int = 500) -> Receipts:
     """The receipts of these changes."""
     planned = Plan(AS_OF, changes)
-    return push(planned, survey(planned, shelf, 24), Delivery(shelf, GROUPS, size, "fr_ca", 24))
+    return push(planned, survey(planned, shelf, 24), Delivery(shelf, shelf.upsert, GROUPS, size, "fr_ca", 24))
 
 
 def member(email: str = ANNE, **values: Value) -> Member:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -69,6 +69,10 @@ class Outcome:
     refused: Mapping[str, str]
 
 
+def unheard(number: int) -> None:
+    """Tell nobody that the platform took a batch."""
+
+
 class Platform(Protocol):
     """A mailing platform.  Every method may raise PlatformError, or PlatformUnavailable after bounded retries."""
 
@@ -101,8 +105,14 @@ class Platform(Protocol):
     def memberships(self, emails: Sequence[str], groups: Collection[Group]) -> set[tuple[str, int]]:
         """Which of `emails` are in which of `groups`, as (address, group id)."""
 
-    def upsert(self, batch: Batch) -> Outcome:
-        """Create or update people with their consent, and add them to the batch's groups."""
+    def upsert(self, batch: Batch, taken: Callable[[int], None] = unheard) -> Outcome:
+        """Create or update people with their consent, and add them to the batch's groups.
+
+        `taken` hears the number of each batch that the platform took, before its end is waited for.
+        """
+
+    def ended(self, number: int, *, patient: bool) -> bool:
+        """Whether a batch of an earlier run has ended or is known no more; waits for it like for its own if `patient`."""
 
     def amend(self, member: Member, person: Person, groups: Sequence[int]) -> str:
         """Update a member and join groups without touching the consent; the platform's refusal, or ""."""

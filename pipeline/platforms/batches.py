@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from structlog.typing import FilteringBoundLogger
 
 from pipeline.config import CyberimpactPlatform
 from pipeline.platforms import Batch, Outcome, wire
 from pipeline.platforms.contract import check
-from pipeline.platforms.http import Refusal, Transport
+from pipeline.platforms.http import JsonObject, Refusal, Transport
 
 SHORTEST_POLL, POLL_GROWTH, LONGEST_POLL = 0.02, 1.5, 30.0
 """Seconds until a batch is asked for, how they grow, and the most that they grow to."""
 REFUSED_WHOLE = frozenset({400, 413, 422})
+UNKNOWN = {"forgotten": "forgotten", "running": "never ended"}
+"""What a batch's outcome is not known for."""
 MOST_REFUSALS = 40
 """So many refusals end the halving of a batch: enough for a bad person in thousands, or for batches of a tenth."""
 
@@ -28,8 +30,8 @@ class Batches:
         self._most = config.batch_size
         self._log = log
 
-    def send(self, batch: Batch, ids: Mapping[str, str]) -> Outcome:
-        """Send a batch whose custom fields have the `ids`.
+    def send(self, batch: Batch, ids: Mapping[str, str], taken: Callable[[int], None]) -> Outcome:
+        """Send a batch whose custom fields have the `ids`; `taken` hears its number, and those of its halves.
 
         One that is refused whole is halved until what is wrong with it stands alone: a person, who is then refused, or
         its size, which is remembered; Refusal when it is neither.
@@ -41,7 +43,7 @@ class Batches:
         while pending:
             part = Batch(batch.groups, pending.pop(0))
             try:
-                outcomes.append(self._one(part, ids))
+                outcomes.append(self._one(part, ids, taken))
                 accepted = max(accepted, len(part.people))
             except Refusal as refusal:
                 refusals += 1
@@ -56,17 +58,26 @@ class Batches:
             self._most = accepted
         return Outcome(all(outcome.finished for outcome in outcomes), refused)
 
-    def _one(self, batch: Batch, ids: Mapping[str, str]) -> Outcome:
+    def ended(self, number: int, *, patient: bool) -> bool:
+        """Whether a batch has ended or is forgotten; waited for until the deadline if `patient`."""
+        return self._follow(number, self._deadline if patient else 0.0)[0] != "running"
+
+    def _one(self, batch: Batch, ids: Mapping[str, str], taken: Callable[[int], None]) -> Outcome:
         body = self._http.send("POST", "/batches", wire.batch_payload(batch, ids), repeatable=True)
         number = wire.as_int(body.get("id"))
         if number is None:
             self._log.warning("batch outcome unknown", why="no number", people=len(batch.people))
             return Outcome(False, {})
-        return self._finish(number, batch)
+        taken(number)
+        progress, body = self._follow(number, self._deadline)
+        if progress in UNKNOWN:
+            self._log.warning("batch outcome unknown", batch=number, why=UNKNOWN[progress], people=len(batch.people))
+            return Outcome(False, {})
+        return Outcome(progress == "done", wire.refused(body, batch))
 
-    def _finish(self, number: int, batch: Batch) -> Outcome:
-        """Ask for a batch until it ends; a status that nobody documented is no end."""
-        deadline = self._http.clock() + self._deadline
+    def _follow(self, number: int, seconds: float) -> tuple[str, JsonObject]:
+        """Ask for a batch until it ends, at most for so many seconds; a status that nobody documented is no end."""
+        deadline = self._http.clock() + seconds
         pause = max(self._first_poll, SHORTEST_POLL)
         while True:
             self._http.sleep(pause)
@@ -75,12 +86,10 @@ class Batches:
             except Refusal as refusal:
                 if refusal.status != 404:
                     raise
-                self._log.warning("batch outcome unknown", batch=number, why="forgotten", people=len(batch.people))
-                return Outcome(False, {})
+                return "forgotten", {}
             progress = wire.progress(body)
             if progress != "running":
-                return Outcome(progress == "done", wire.refused(body, batch))
+                return progress, body
             pause = min(pause * POLL_GROWTH, LONGEST_POLL)
             if self._http.clock() + pause > deadline:
-                self._log.warning("batch outcome unknown", batch=number, why="never ended", people=len(batch.people))
-                return Outcome(False, {})
+                return "running", body

@@ -17,7 +17,7 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -26,7 +26,7 @@ from types import MappingProxyType
 from pipeline.config import CsvPlatform as Configured
 from pipeline.errors import PlatformError
 from pipeline.fields import FIELDS
-from pipeline.platforms import Batch, Consent, Group, Member, Outcome, Person, Value
+from pipeline.platforms import Batch, Consent, Group, Member, Outcome, Person, Value, unheard
 from pipeline.platforms.contract import check_batch
 from pipeline.platforms.wire import as_day
 
@@ -156,7 +156,11 @@ class CsvPlatform:
         """None: a folder cannot be asked."""
         return set()
 
-    def upsert(self, batch: Batch) -> Outcome:
+    def ended(self, number: int, *, patient: bool) -> bool:
+        """True: a file is written at once."""
+        return True
+
+    def upsert(self, batch: Batch, taken: Callable[[int], None] = unheard) -> Outcome:
         """Write people to the file of their groups.  An address that a spreadsheet takes for a formula is refused."""
         check_batch(batch, len(batch.people))
         titles = self._titles(batch.groups)

@@ -20,7 +20,7 @@ from structlog.typing import FilteringBoundLogger
 from pipeline.config import CyberimpactPlatform
 from pipeline.errors import PlatformError, PlatformUnavailable
 from pipeline.fields import FIELDS, FieldType
-from pipeline.platforms import Batch, Consent, Group, Member, Outcome, Person, wire
+from pipeline.platforms import Batch, Consent, Group, Member, Outcome, Person, unheard, wire
 from pipeline.platforms.batches import Batches
 from pipeline.platforms.contract import check, check_batch
 from pipeline.platforms.http import JsonObject, Refusal, Transport
@@ -251,7 +251,7 @@ class Cyberimpact:
 
     # -- writing
 
-    def upsert(self, batch: Batch) -> Outcome:
+    def upsert(self, batch: Batch, taken: Callable[[int], None] = unheard) -> Outcome:
         """Create or update people with their consent, in the batch's groups, and wait for the end of it.
 
         Unfinished when the platform forgot a batch, failed it, or did not end it by the deadline.  That the marker that
@@ -259,11 +259,15 @@ class Cyberimpact:
         """
         check_batch(batch, self._config.batch_size)
         people = batch.people if self._marks_typed else tuple(map(_without_typed, batch.people))
-        outcome = self._batches.send(replace(batch, people=people), self._ids)
-        clearing = tuple(person for person in batch.people if person.clear & TYPED)
-        return self._clear_typed(replace(batch, people=clearing), outcome) if clearing and outcome.finished else outcome
+        outcome = self._batches.send(replace(batch, people=people), self._ids, taken)
+        clearing = replace(batch, people=tuple(person for person in batch.people if person.clear & TYPED))
+        return self._clear_typed(clearing, outcome, taken) if clearing.people and outcome.finished else outcome
 
-    def _clear_typed(self, batch: Batch, outcome: Outcome) -> Outcome:
+    def ended(self, number: int, *, patient: bool) -> bool:
+        """Whether a batch of an earlier run has ended, or is forgotten."""
+        return self._batches.ended(number, patient=patient)
+
+    def _clear_typed(self, batch: Batch, outcome: Outcome, taken: Callable[[int], None]) -> Outcome:
         """Clear the dates and numbers that are still there by amending the member.
 
         Where the marker got the row refused, the row is sent again without it, and it is not used again.
@@ -273,7 +277,8 @@ class Cyberimpact:
         refused = dict(outcome.refused)
         if stuck and self._marks_typed:
             self._marks_typed = False
-            again = self._batches.send(replace(batch, people=tuple(map(_without_typed, stuck.values()))), self._ids)
+            untyped = replace(batch, people=tuple(map(_without_typed, stuck.values())))
+            again = self._batches.send(untyped, self._ids, taken)
             refused = {email: why for email, why in refused.items() if email not in stuck} | dict(again.refused)
             if not again.finished:
                 return Outcome(False, refused)

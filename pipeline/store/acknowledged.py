@@ -10,10 +10,20 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pipeline.contact import Acknowledged, Flight, KnownGroup, Membership, Suppression
+from pipeline.contact import Acknowledged, Flight, KnownGroup, Membership, SentBatch, Suppression
 from pipeline.forgotten import Forgotten
 from pipeline.store.ledger import chunks
-from pipeline.store.tables import groups, in_flight, keys, marks, members, memberships, suppressions, tombstones
+from pipeline.store.tables import (
+    batches,
+    groups,
+    in_flight,
+    keys,
+    marks,
+    members,
+    memberships,
+    suppressions,
+    tombstones,
+)
 
 
 class State:
@@ -84,6 +94,34 @@ class State:
         return [
             Flight(row[0], row[1], row[2], row[3], row[4], tuple(row[5]), row[6]) for row in self._db.execute(query)
         ]
+
+    def open_batch(self, emails: Sequence[str], group_ids: Sequence[int], on: date) -> int:
+        """Note a batch that is about to be sent; its id here."""
+        row = {"numbers": [], "emails": list(emails), "group_ids": list(group_ids), "sent_on": on, "late": False}
+        query = insert(batches).values(account=self._account, **row).returning(batches.c.id)
+        return int(self._db.execute(query).scalar_one())
+
+    def number_batch(self, batch_id: int, number: int) -> None:
+        """The platform took a batch, or a part of it, under this number."""
+        numbers = self._db.execute(select(batches.c.numbers).where(batches.c.id == batch_id)).scalar_one()
+        self._db.execute(update(batches).where(batches.c.id == batch_id).values(numbers=[*numbers, number]))
+
+    def batches(self) -> list[SentBatch]:
+        """The batches whose end is not known, oldest first."""
+        names = ("id", "numbers", "emails", "group_ids", "sent_on", "late")
+        query = select(*(batches.c[name] for name in names)).where(batches.c.account == self._account)
+        return [
+            SentBatch(row.id, tuple(row.numbers), tuple(row.emails), tuple(row.group_ids), row.sent_on, row.late)
+            for row in self._db.execute(query.order_by(batches.c.id))
+        ]
+
+    def close_batch(self, batch_id: int) -> None:
+        """The batch has ended, or is not looked for any longer."""
+        self._db.execute(delete(batches).where(batches.c.id == batch_id))
+
+    def go_on_without(self, batch_id: int) -> None:
+        """The run goes on before the batch has ended."""
+        self._db.execute(update(batches).where(batches.c.id == batch_id).values(late=True))
 
     def pending(self) -> int:
         """How many contacts wait to be looked at or sent."""
@@ -186,6 +224,10 @@ class State:
         for table in (members, memberships, in_flight, marks):
             gone = delete(table).where(table.c.account == self._account, table.c.email == email)
             erased[table.name] = self._db.execute(gone).rowcount
+        for batch in self.batches():
+            if email in batch.emails:
+                others = [other for other in batch.emails if other != email]
+                self._db.execute(update(batches).where(batches.c.id == batch.id).values(emails=others))
         mine = and_(suppressions.c.account == self._account, suppressions.c.email == email)
         held = self._db.execute(select(suppressions).where(mine)).first()
         if held is not None:

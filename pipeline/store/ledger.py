@@ -7,7 +7,7 @@ business date, a day before a backfill of the same date, the later recorded of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -276,6 +276,13 @@ class Ledger:
         self._db.execute(
             update(marks).where(marks.c.account == self._account, marks.c.email.in_(people)).values(resend=True)
         )
+
+    def mark_people(self, emails: Collection[str]) -> None:
+        """Mark these addresses to be sent again."""
+        self.unmark(emails)
+        rows = [{"account": self._account, "email": email, "resend": True} for email in sorted(emails)]
+        if rows:
+            self._db.execute(insert(marks), rows)
 
     def unmark(self, emails: Iterable[str]) -> None:
         """Take the marks of these addresses away."""

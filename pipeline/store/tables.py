@@ -209,6 +209,20 @@ in_flight = Table(
     comment="What was about to be sent and is not acknowledged yet: read back before anything else.",
 )
 
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("account", ACCOUNT, nullable=False),
+    Column("numbers", JSON, nullable=False),  # the platform's; none as long as it has not answered
+    Column("emails", JSON, nullable=False),
+    Column("group_ids", JSON, nullable=False),
+    Column("sent_on", Date, nullable=False),  # on the clock
+    Column("late", Boolean, nullable=False),  # a run went on before it ended
+    comment="Batches whose end is not known: waited for, and what they did looked at, before anything else.",
+)
+Index("batches_by_account", batches.c.account)
+
 suppressions = Table(
     "suppressions",
     metadata,

@@ -11,6 +11,21 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "batches",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("numbers", sa.JSON(), nullable=False),
+        sa.Column("emails", sa.JSON(), nullable=False),
+        sa.Column("group_ids", sa.JSON(), nullable=False),
+        sa.Column("sent_on", sa.Date(), nullable=False),
+        sa.Column("late", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        comment="Batches whose end is not known: waited for, and what they did looked at, before anything else.",
+    )
+    with op.batch_alter_table("batches", schema=None) as batch_op:
+        batch_op.create_index("batches_by_account", ["account"], unique=False)
+
+    op.create_table(
         "bookings",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("account", sa.String(length=100), nullable=False),
