@@ -6,13 +6,15 @@ import gzip
 import hashlib
 import os
 import shutil
-import tempfile
+import zlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.errors import StateError
 from pipeline.records import open_file
+from pipeline.scratch import scratch
 
 BLOCK = 1 << 20
 
@@ -29,10 +31,11 @@ class Archive:
         return Archive(self._root, folder)
 
     def keep(self, path: Path) -> str:
-        """Archive a file and return its digest; a file that is there already is left alone."""
+        """Archive a file and return its digest; what is there already is left alone, unless it is damaged."""
         digest = _digest(path)
         target = _place(self._over or self._root, digest)
-        if self._find(digest) is not None:
+        there = self._find(digest)
+        if there is not None and _intact(there, digest):
             return digest
         part = target.with_suffix(".part")
         try:
@@ -47,12 +50,13 @@ class Archive:
                 raw.flush()
                 os.fsync(raw.fileno())
             part.replace(target)
+            _settle(target.parent)
         except OSError as error:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
             raise StateError(
                 f"the archive {target.parent} cannot be written ({error.strerror})",
-                "check the disk and the folder's owner",
+                f"check the folder's owner and its disk: ls -ld {self._root}; df -h {self._root}",
             ) from error
         return digest
 
@@ -65,11 +69,12 @@ class Archive:
             )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with gzip.open(packed, "rb") as source, path.open("wb") as target:
-                shutil.copyfileobj(source, target, BLOCK)
-        except (OSError, EOFError) as error:
+            with path.open("wb") as target:
+                _unpack(packed, target)
+        except OSError as error:
             raise StateError(
-                f"the archived file {packed} is damaged", "bring it again with --refetch or --file"
+                f"the archived file {packed} cannot be unpacked into {path.parent} ({error.strerror})",
+                "make room in /tmp (df -h /tmp), or name another folder in TMPDIR",
             ) from error
         if _digest(path) != digest:
             raise StateError(
@@ -82,8 +87,8 @@ class Archive:
 
         Line ends inside a span stay, so that every other line keeps its number.
         """
-        with tempfile.TemporaryDirectory(prefix="placier-") as folder:
-            path = self.bring(digest, Path(folder) / digest)
+        with scratch() as folder:
+            path = self.bring(digest, folder / digest)
             data = None
             for start, end in sorted(places(path), reverse=True):
                 data = raw_text(path) if data is None else data
@@ -107,6 +112,39 @@ class Archive:
 def raw_text(path: Path) -> bytes:
     """A file's text as UTF-8, unpacked, as `records.open_file` sees it."""
     return open_file(path).data
+
+
+def _unpack(packed: Path, target: BinaryIO) -> None:
+    """Unpack an archived file; StateError when it cannot be, OSError when `target` takes no more."""
+    with packed.open("rb") as raw, gzip.GzipFile(fileobj=raw) as source:
+        while True:
+            try:
+                data = source.read(BLOCK)
+            except (OSError, EOFError, zlib.error) as error:
+                raise StateError(
+                    f"the archived file {packed} is damaged", "bring it again with --refetch or --file"
+                ) from error
+            if not data:
+                return
+            target.write(data)
+
+
+def _intact(packed: Path, digest: str) -> bool:
+    """Whether an archived file still is what it was."""
+    try:
+        with packed.open("rb") as raw, gzip.GzipFile(fileobj=raw) as source:
+            return hashlib.file_digest(source, "sha256").hexdigest() == digest
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
+def _settle(folder: Path) -> None:
+    """Put a folder's own entries on the disk: a name must not be lost with the power once the ledger tells of it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _place(root: Path, digest: str) -> Path:

@@ -36,6 +36,7 @@ class State(Section):
     url: str = Field(
         "sqlite:///var/placier.db", description="SQLAlchemy URL: sqlite:///... or postgresql+psycopg://..."
     )
+    patience: float = Field(60.0, ge=0, le=3600, description="seconds that a busy database is waited for")
     archive: str = Field("var/archive", description="folder of every file that was read, compressed, by SHA-256")
     reports: str = Field("var/reports", description="folder of the pages that each run writes")
 

@@ -34,7 +34,7 @@ class Outside:
 
 def open_state(configuration: Configuration, *, create: bool = True) -> Database:
     """The database; with `create` False, one that does not exist yet is only imagined."""
-    return open_database(configuration.state_url(), create=create)
+    return open_database(configuration.state_url(), create=create, patience=configuration.main.state.patience)
 
 
 def setting(

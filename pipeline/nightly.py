@@ -12,7 +12,6 @@ that is rolled back, and stops before it sends.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -23,6 +22,7 @@ from pipeline.bring import Replay, bring_again, bring_day, bring_history
 from pipeline.errors import MissingFile, UsageError
 from pipeline.record import changed, read, slots, take
 from pipeline.run import Run
+from pipeline.scratch import scratch
 from pipeline.send import approve_hold, purge, send
 from pipeline.setting import Setting, at_work, pending, running
 from pipeline.store.history import History
@@ -42,9 +42,9 @@ def run(setting: Setting, day: date, as_of: date, *, alone: bool) -> list[Run]:
 def backfill(setting: Setting, files: Sequence[Path], as_of: date) -> list[Run]:
     """The history: these files, or those at the source that fit the backfill pattern."""
     with at_work(setting) as work, running(work, "backfill", as_of - timedelta(days=1), as_of) as told:
-        with tempfile.TemporaryDirectory(prefix="placier-") as folder:
+        with scratch() as folder:
             with told.stage("fetch"):
-                brought = bring_history(work, files, Path(folder))
+                brought = bring_history(work, files, folder)
             # All are read before the first is recorded: one that cannot be trusted leaves nothing behind.
             loads = [read(work, told, [file], slot) for file, slot in slots(brought, as_of)]
             for load in loads:
@@ -56,9 +56,9 @@ def backfill(setting: Setting, files: Sequence[Path], as_of: date) -> list[Run]:
 def replay(setting: Setting, day: date, how: Replay, as_of: date) -> list[Run]:
     """A day again; the same file changes nothing, `resend` pushes its contacts even if they are acknowledged."""
     with at_work(setting) as work, running(work, "replay", day, as_of) as told:
-        with tempfile.TemporaryDirectory(prefix="placier-") as folder:
+        with scratch() as folder:
             with told.stage("fetch"):
-                brought = bring_again(work, day, how, Path(folder))
+                brought = bring_again(work, day, how, folder)
             take(work, told, read(work, told, brought, Slot("day", day)))
         if how.resend:
             with work.database.transaction() as connection:
@@ -102,10 +102,10 @@ def missed_days(work: Setting, day: date, connection: Connection) -> list[date]:
 
 def _day(work: Setting, day: date, as_of: date, *, last: bool) -> Run:
     with running(work, "run", day, as_of) as told:
-        with tempfile.TemporaryDirectory(prefix="placier-") as folder:
+        with scratch() as folder:
             with told.stage("fetch"):
                 try:
-                    brought = bring_day(work, day, Path(folder), wait=last)
+                    brought = bring_day(work, day, folder, wait=last)
                 except MissingFile:
                     if last and pending(work):
                         send(work, told)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
-from pathlib import Path
 
 from pipeline import inbound, policy
 from pipeline.errors import Held
 from pipeline.inbound import Brought
 from pipeline.run import FileLine, Run
+from pipeline.scratch import scratch
 from pipeline.setting import Setting
 from pipeline.store.acknowledged import State
 from pipeline.store.history import History, Hold
@@ -83,8 +82,8 @@ def approve_load(work: Setting, told: Run, hold: Hold) -> None:
     """Record what was held, as it was held; Held if the archive's files, the mapping or the rules say something else now."""
     slot = _slot(hold)
     files = hold.files()
-    with tempfile.TemporaryDirectory(prefix="placier-") as folder, told.stage("read"):
-        brought = inbound.from_archive(files, work.archive, Path(folder))
+    with scratch() as folder, told.stage("read"):
+        brought = inbound.from_archive(files, work.archive, folder)
         load, _ = inbound.make_load(brought, slot, _reader(work, hold.as_of))
     if load.fingerprint != hold.fingerprint:
         raise changed(work, hold)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from pipeline.errors import PlacierError, unforeseen
 from pipeline.outbound import Progress
 from pipeline.platforms import Platform
 from pipeline.run import Run
+from pipeline.scratch import scratch
 from pipeline.sources import Source
 from pipeline.store.acknowledged import State
 from pipeline.store.database import Database
@@ -48,9 +48,9 @@ def at_work(setting: Setting) -> Iterator[Setting]:
     with ExitStack() as stack:
         stack.enter_context(setting.database.lock(setting.account.name, setting.locks, leave_no_trace=setting.dry))
         if setting.dry:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="placier-"))
+            folder = stack.enter_context(scratch())
             stack.enter_context(setting.database.rehearsal())
-            yield replace(setting, archive=setting.archive.over(Path(folder)))
+            yield replace(setting, archive=setting.archive.over(folder))
         else:
             yield setting
 
@@ -68,11 +68,14 @@ def running(work: Setting, kind: str, day: date | None, as_of: date) -> Iterator
         error = caught
     except Exception as caught:  # noqa: BLE001 - one account's defect must not stop the others, nor show its data
         error = unforeseen(caught)
-    with work.database.transaction() as connection:
-        history = History(connection, work.account.name)
-        told.held = [(hold.reason, hold.operations) for hold in history.open_holds()]
-        told.end(error, dry=work.dry)
-        history.finish(told.run_id, told.status, told.message, told.json(), work.now())
+    try:
+        with work.database.transaction() as connection:
+            history = History(connection, work.account.name)
+            told.held = [(hold.reason, hold.operations) for hold in history.open_holds()]
+            told.end(error, dry=work.dry)
+            history.finish(told.run_id, told.status, told.message, told.json(), work.now())
+    except PlacierError as caught:  # it is told all the same; the next run notes that this one came to no end
+        told.end(error or caught)
     work.finished(told)
 
 

@@ -72,6 +72,7 @@ PLACIER = """\
 
 [state]                                   # what Placier knows; back it up together
 url = "sqlite:///var/placier.db"          # or postgresql+psycopg://user@host/database
+#patience = 60.0                          # seconds that a database in use by another program is waited for
 archive = "var/archive"                   # every file that was read, compressed, under its SHA-256
 reports = "var/reports"                   # the page that each run writes
 
@@ -98,7 +99,7 @@ timezone = "America/Toronto"              # the box office's clock
 mapping = "tuxedo"                        # what the columns are called: mappings/tuxedo.toml
 
 [source]                                  # where the box office leaves its files
-# Files in a folder of this machine instead: kind = "folder" and path = "depot"; then no key from host to read_timeout.
+# Files in a folder of this machine instead: kind = "folder" and path = "depot"; then no key from host to first_pause.
 kind = "sftp"
 host = "sftp.exemple.test"
 #port = 22

@@ -83,6 +83,8 @@ def test_what_is_damaged_is_never_given_back(damage: bytes, day_file: Path, root
     kept(root)[0].write_bytes(damage)
     with pytest.raises(StateError):
         archive.bring(digest, tmp_path / "back")
+    archive.keep(day_file)
+    assert archive.bring(digest, tmp_path / "back").read_bytes() == day_file.read_bytes(), "kept again, it is mended"
 
 
 def test_a_truncated_archive_is_damaged(day_file: Path, root: Path, tmp_path: Path) -> None:

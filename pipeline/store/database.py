@@ -9,34 +9,62 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from pipeline.errors import Busy, StateError
+from pipeline.scratch import scratch
+from pipeline.store.trouble import first_line, translated
 
 HEAD = "0001"
 """The newest migration; a test holds it against the folder."""
-BUSY_SECONDS = 60
+PATIENCE = 60.0
+"""Seconds that a database in use by another program is waited for."""
+STATEMENT_SECONDS = 1800
+"""Seconds that PostgreSQL may work on one statement."""
+POSTGRES_CALLS = {
+    "connect_timeout": 15,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""libpq's bounds: seconds to connect; a server that is gone without a word is noticed after a minute."""
+
+
+@dataclass(slots=True)
+class _Lock:
+    """An account's lock on PostgreSQL: the `connection` that holds it, None when it was lost."""
+
+    account: str
+    connection: Connection | None
 
 
 class Database:
     """An open state.  `transaction` is the only way in; exceptions of the library come out as StateError."""
 
-    def __init__(self, engine: Engine, where: str) -> None:
+    def __init__(self, engine: Engine, where: str, patience: float = PATIENCE) -> None:
         self._engine = engine
         self._where = where
+        self._patience = patience
         self._outer: Connection | None = None
+        self._lock: _Lock | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A transaction that commits at the end; inside a rehearsal, a savepoint."""
+        """A transaction that commits at the end; inside a rehearsal, a savepoint.
+
+        StateError, once, when the account's lock was lost since the last one; Busy when another run has it by now.
+        """
         with translated(self._where):
+            self._hold_on()
             if self._outer is not None:
                 with self._outer.begin_nested():
                     yield self._outer
@@ -67,13 +95,13 @@ class Database:
     @contextmanager
     def _copied(self) -> Iterator[None]:
         original = self._engine
-        with tempfile.TemporaryDirectory(prefix="placier-") as folder, translated(self._where):
-            path = Path(folder) / "rehearsal.db"
-            with original.connect() as connection, closing(sqlite3.connect(path)) as copy:
+        with scratch() as folder, translated(self._where):
+            path = folder / "rehearsal.db"
+            with original.connect() as connection:
                 source = connection.connection.dbapi_connection
                 if isinstance(source, sqlite3.Connection):
-                    source.backup(copy)
-            self._engine = _sqlite_engine(path)
+                    _copy(source, path)
+            self._engine = _sqlite_engine(path, self._patience)
             try:
                 yield
             finally:
@@ -99,38 +127,67 @@ class Database:
 
     @contextmanager
     def _advisory_lock(self, account: str) -> Iterator[None]:
-        key = _key(f"placier:{account}")
-        with translated(self._where), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as held:
-            if not held.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar_one():
-                raise _busy(account)
+        with translated(self._where):
+            lock = self._lock = _Lock(account, self._taken(account))
             try:
                 yield
             finally:
-                held.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+                self._lock = None
+                if lock.connection is not None:
+                    with suppress(DBAPIError), lock.connection as held:  # a connection that is gone holds nothing
+                        held.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _account_key(account)})
+
+    def _taken(self, account: str) -> Connection:
+        """A connection that holds the account's lock."""
+        held = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            if held.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _account_key(account)}).scalar_one():
+                return held
+            raise _busy(account)
+        except BaseException:
+            held.close()
+            raise
+
+    def _hold_on(self) -> None:
+        """Whoever loses the connection loses the lock: that ends the run, and what comes after it takes the lock again."""
+        lock = self._lock
+        if lock is None:
+            return
+        if lock.connection is None:
+            lock.connection = self._taken(lock.account)
+            return
+        try:
+            lock.connection.execute(text("SELECT 1"))
+        except DBAPIError:
+            with suppress(DBAPIError):
+                lock.connection.close()
+            lock.connection = None
+            raise
 
     def close(self) -> None:
         """Let go of every connection."""
         self._engine.dispose()
 
 
-def open_database(url: str, *, create: bool = True) -> Database:
+def open_database(url: str, *, create: bool = True, patience: float = PATIENCE) -> Database:
     """Open the state at `url` and bring its tables up to date; StateError says what is in the way.
 
+    `patience`: seconds that what another program is using is waited for.
     With `create` False a SQLite file that does not exist is not made: the state is then empty and in memory.
     """
     if url.startswith("sqlite"):
         path = Path(url.removeprefix("sqlite:///"))
         if not create and not path.exists():
             engine = create_engine("sqlite://", poolclass=StaticPool)
-            _tune_sqlite(engine)
+            _tune_sqlite(engine, patience)
         else:
             _prepare_file(path)
-            engine = _sqlite_engine(path)
+            engine = _sqlite_engine(path, patience)
         where = str(path)
     else:
-        engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 15})
+        engine = _postgres_engine(url, patience)
         where = engine.url.render_as_string(hide_password=True)
-    database = Database(engine, where)
+    database = Database(engine, where, patience)
     try:
         with translated(where):
             _migrate(engine, where)
@@ -147,18 +204,38 @@ def _prepare_file(path: Path) -> None:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise StateError(
-            f"the database {path} cannot be made ({error.strerror})", "check the folder's owner and the disk"
+            f"the database {path} cannot be made ({error.strerror})",
+            f"check the folder's owner and its disk: ls -ld {path.parent}; df -h {path.parent}",
         ) from error
 
 
-def _sqlite_engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
-    _tune_sqlite(engine)
+def _copy(source: sqlite3.Connection, path: Path) -> None:
+    try:
+        with closing(sqlite3.connect(path)) as copy:
+            source.backup(copy)
+    except sqlite3.Error as error:
+        raise StateError(
+            f"the copy of the database for a dry run cannot be made in {path.parent} ({first_line(error)})",
+            f"make room there: df -h {path.parent.parent}; or name another folder in TMPDIR",
+        ) from error
+
+
+def _postgres_engine(url: str, patience: float) -> Engine:
+    bounds = f"-c lock_timeout={int(patience * 1000)} -c statement_timeout={STATEMENT_SECONDS * 1000}"
+    theirs = make_url(url).query.get("options", "")
+    return create_engine(
+        url, pool_pre_ping=True, connect_args={**POSTGRES_CALLS, "options": f"{bounds} {theirs}".strip()}
+    )
+
+
+def _sqlite_engine(path: Path, patience: float) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": patience})
+    _tune_sqlite(engine, patience)
     return engine
 
 
-def _tune_sqlite(engine: Engine) -> None:
-    """WAL, foreign keys, patience; and transactions that SQLAlchemy begins itself.
+def _tune_sqlite(engine: Engine, patience: float) -> None:
+    """WAL, patience, a commit that a power cut does not undo; and transactions that SQLAlchemy begins itself.
 
     In the driver's default mode a savepoint outlives the rollback of its outer transaction.
     """
@@ -168,9 +245,9 @@ def _tune_sqlite(engine: Engine) -> None:
         connection.isolation_level = None
         for pragma in (
             "journal_mode=WAL",
-            "synchronous=NORMAL",
+            "synchronous=FULL",
             "secure_delete=ON",
-            f"busy_timeout={BUSY_SECONDS * 1000}",
+            f"busy_timeout={int(patience * 1000)}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
@@ -205,32 +282,13 @@ def _migrate(engine: Engine, where: str) -> None:
             ) from error
 
 
+def _account_key(account: str) -> int:
+    return _key(f"placier:{account}")
+
+
 def _key(name: str) -> int:
     """The number of an advisory lock."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
-
-
-@contextmanager
-def translated(where: str) -> Iterator[None]:
-    """Foreign errors of the database become StateError; never with the statement, which holds personal data."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        # SQLite calls a damaged file, or one that is no database, a plain DatabaseError.
-        if isinstance(error, OperationalError) or type(error) is DatabaseError:
-            raise StateError(
-                f"the database {where} cannot be used ({_words(error)})", "check that it is up, writable and not full"
-            ) from None
-        words = _words(error) if isinstance(error, DBAPIError) else type(error).__name__
-        raise StateError(
-            f"the database {where} refused an operation ({words})", "this is a defect: report it with the log"
-        ) from None
-
-
-def _words(error: DBAPIError) -> str:
-    """The driver's first line, without values."""
-    lines = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
-    return lines[0].split("DETAIL")[0][:200]
 
 
 @contextmanager
@@ -242,7 +300,8 @@ def _file_lock(path: Path, account: str) -> Iterator[None]:
         handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as error:
         raise StateError(
-            f"the lock {path} cannot be made ({error.strerror})", "check the folder's owner and the disk"
+            f"the lock {path} cannot be made ({error.strerror})",
+            f"check the folder's owner and its disk: ls -ld {path.parent}; df -h {path.parent}",
         ) from error
     try:
         try:
