@@ -218,16 +218,18 @@ def check(options: Options, file: Path, mapping: str | None, account: str | None
 def status(options: Options, account: str | None) -> int:
     """Last runs, missing days, what is held and pending, the last success."""
     from pipeline import answers, show
+    from pipeline.held import holdings
 
     with _settings(options, [account] if account else []) as settings:
-        found = []
+        found, held = [], {}
         for setting in settings:
             with setting.database.transaction() as connection:
                 found.append(answers.status(connection, setting))
+                held[setting.account.name] = holdings(connection, setting.account.name)
     if options.json:
         _print_json({"accounts": found})
     else:
-        show.status(_page(), found)
+        show.status(_page(), found, held)
     return 0
 
 

@@ -15,10 +15,15 @@ def held_leaves(
     planned: Plan, held: Collection[tuple[str, str]], memberships: int, guard: Guard
 ) -> frozenset[tuple[str, str]]:
     """The leaves to hold, as (address, group key): all when they are too many, else those that are held already."""
-    leaves = frozenset((change.email, leave.group_key) for change in planned.changes for leave in change.leaves)
+    leaves = frozenset(leaves_of(planned))
     if policy.too_many_leaves(len(leaves), memberships, guard.max_leaves, guard.max_leave_ratio):
         return leaves
     return leaves & frozenset(held)
+
+
+def leaves_of(planned: Plan) -> dict[tuple[str, str], str]:
+    """All leaves of the plan, as (address, group key), with their reasons."""
+    return {(change.email, leave.group_key): leave.reason for change in planned.changes for leave in change.leaves}
 
 
 def hold_back(planned: Plan, held: Collection[tuple[str, str]]) -> Plan:

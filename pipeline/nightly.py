@@ -20,10 +20,10 @@ from sqlalchemy import Connection
 
 from pipeline.bring import Replay, bring_again, bring_day, bring_history
 from pipeline.errors import MissingFile, UsageError
-from pipeline.record import changed, read, slots, take
+from pipeline.record import read, slots, take
 from pipeline.run import Run
 from pipeline.scratch import scratch
-from pipeline.send import approve_hold, purge, send
+from pipeline.send import approve_holds, purge, send
 from pipeline.setting import Setting, at_work, pending, running
 from pipeline.store.history import History
 from pipeline.store.ledger import Ledger, Slot
@@ -83,11 +83,7 @@ def approve(setting: Setting, run_id: str) -> list[Run]:
             name = work.account.name
             raise UsageError(f"{name}: the run {run_id} holds nothing", f"`placier status {name}` shows what is held")
         with running(work, "approve", holds[0].date, holds[0].as_of) as told:
-            for hold in holds:
-                if hold.state == "superseded":
-                    raise changed(work, hold)
-                if hold.state == "open":
-                    approve_hold(work, told, hold)
+            approve_holds(work, told, holds)
     return [told]
 
 

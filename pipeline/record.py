@@ -74,12 +74,20 @@ def _hold_load(told: Run, load: Load, reason: str, history: History) -> None:
     count = (
         sum(len(file.rejects) for file in load.files) if reason == "rejects" else sum(file.lines for file in load.files)
     )
-    detail = {"slot": list(_named(load.slot)), "files": [[file.role, file.name, file.sha256] for file in load.files]}
+    detail = {
+        "slot": list(_named(load.slot)),
+        "files": [[file.role, file.name, file.sha256] for file in load.files],
+        "counts": [[file.name, file.lines, len(file.rejects)] for file in load.files],
+        "people": len({row["email"] for row in (*load.bookings, *load.cancellations) if row["email"]}),
+    }
     history.hold(Hold(told.run_id, reason, load.slot.business_date, told.as_of, count, load.fingerprint, detail))
 
 
 def approve_load(work: Setting, told: Run, hold: Hold) -> None:
-    """Record what was held, as it was held; Held if the archive's files, the mapping or the rules say something else now."""
+    """Record what was held, as it was held, and hold it no more.
+
+    Held if the archive's files, the mapping or the rules say something else now.
+    """
     slot = _slot(hold)
     files = hold.files()
     with scratch() as folder, told.stage("read"):
@@ -89,6 +97,7 @@ def approve_load(work: Setting, told: Run, hold: Hold) -> None:
         raise changed(work, hold)
     with told.stage("record"), work.database.transaction() as connection:
         _record(work, told, load, Ledger(connection, work.account.name))
+        History(connection, work.account.name).close_hold(hold, "approved")
 
 
 def changed(work: Setting, hold: Hold) -> Held:

@@ -112,7 +112,8 @@ class Run:
             sentences.append(
                 f"{len(self.refused)} contacts refused: " + "; ".join(f"{words} ({n})" for words, n in reasons)
             )
-        return ". ".join(sentences)
+        mend = f"\n`placier status {self.account}` shows what is held, `placier approve {self.account} RUN` lets it through"
+        return ". ".join(sentences) + (mend if self.held else "")
 
     def json(self) -> dict[str, object]:
         """The shape that `--json` prints, and that is kept."""

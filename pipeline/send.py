@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -35,7 +36,7 @@ def send(work: Setting, told: Run) -> None:
 
 def _deliver(told: Run, outbound: Outbound, prepared: Prepared) -> None:
     receipts = outbound.deliver(prepared)
-    told.pushed = receipts.pushed
+    told.pushed = told.pushed.plus(receipts.pushed)
     told.refused.update(receipts.refused)
 
 
@@ -49,28 +50,33 @@ def _guarded(work: Setting, told: Run, prepared: Prepared) -> Prepared:
         held = guard.held_leaves(prepared.plan, held_before, state.count_memberships(), work.account.file.guard)
         mark = guard.fingerprint(held)
         for hold in earlier:
-            if hold.fingerprint != mark:
+            if not held or hold.fingerprint != mark:
                 history.close_hold(hold, "superseded")
         if held and all(hold.fingerprint != mark for hold in earlier):
-            detail = {"leaves": sorted([email, key] for email, key in held)}
+            reasons = guard.leaves_of(prepared.plan)
+            detail = {"leaves": sorted([*pair, reasons[pair]] for pair in held)}
             history.hold(Hold(told.run_id, "leaves", told.date, told.as_of, len(held), mark, detail))
     return replace(prepared, plan=guard.hold_back(prepared.plan, held))
 
 
-def approve_hold(work: Setting, told: Run, hold: Hold) -> None:
-    """Let through what is held, as of the day of its run."""
+def approve_holds(work: Setting, told: Run, holds: Sequence[Hold]) -> None:
+    """Let through what a run holds, as of its day: first the leaves, for its files may bring others; then the files.
+
+    A run whose holds were all overtaken is refused.  An approval that was cut off is finished by the next one.
+    """
+    if all(hold.state == "superseded" for hold in holds):
+        raise changed(work, holds[0])
     platform = work.open_platform(told.run_id)
     outbound = Outbound(work.account, work.database, platform, work.progress)
     try:
-        if hold.reason == "leaves":
+        for hold in (hold for hold in holds if hold.reason == "leaves" and hold.state == "open"):
             _approve_leaves(work, told, hold, outbound)
-        else:
+        loads = [hold for hold in holds if hold.reason != "leaves" and hold.state != "superseded"]
+        for hold in (hold for hold in loads if hold.state == "open"):
             approve_load(work, told, hold)
+        if loads:
             outbound.refresh(today(work))
-            prepared = outbound.prepare(hold.as_of)
-            told.plan = prepared.plan
-            _close(work, hold)
-            _deliver(told, outbound, _guarded(work, told, prepared))
+            _deliver(told, outbound, _guarded(work, told, outbound.prepare(told.as_of)))
         outbound.watch(today(work))
     finally:
         told.requests += platform.requests
@@ -78,19 +84,18 @@ def approve_hold(work: Setting, told: Run, hold: Hold) -> None:
 
 
 def _approve_leaves(work: Setting, told: Run, hold: Hold, outbound: Outbound) -> None:
+    """Take out those who are held, and nobody else; who left already, in an approval that was cut off, has left."""
     outbound.refresh(today(work))
     prepared = outbound.prepare(hold.as_of)
     wanted = hold.pairs()
-    now = {(change.email, leave.group_key) for change in prepared.plan.changes for leave in change.leaves}
-    if not wanted <= now:
+    missing = wanted - guard.leaves_of(prepared.plan).keys()
+    with work.database.transaction() as connection:
+        seats = State(connection, work.account.name).memberships({email for email, _ in missing})
+    if any(key not in seats.get(email, {}) or seats[email][key].state != "out" for email, key in missing):
         raise changed(work, hold)
     chosen = replace(prepared, plan=guard.only_leaves(prepared.plan, wanted))
     told.plan = chosen.plan
     _deliver(told, outbound, chosen)
-    _close(work, hold)
-
-
-def _close(work: Setting, hold: Hold) -> None:
     with work.database.transaction() as connection:
         History(connection, work.account.name).close_hold(hold, "approved")
 

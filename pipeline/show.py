@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.doctor import Check
+from pipeline.held import Holding
 from pipeline.log import mask
 from pipeline.plan import Change, Plan
 from pipeline.run import Run
@@ -130,8 +131,8 @@ def written(value: object) -> str:
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
-def status(page: Page, accounts: Iterable[Json]) -> None:
-    """How each account stands."""
+def status(page: Page, accounts: Iterable[Json], held: Mapping[str, Sequence[Holding]]) -> None:
+    """How each account stands; `held` by account."""
     for account in accounts:
         success = account["last_success"]
         when = f"{success['finished_at']} (run {success['run_id']})" if isinstance(success, Mapping) else "never"
@@ -139,9 +140,12 @@ def status(page: Page, accounts: Iterable[Json]) -> None:
         missing = account["missing_days"]
         days = ", ".join(str(day) for day in missing) if isinstance(missing, list) else ""
         page.say(f"  missing days: {days or 'none'}")
-        for hold in _rows(account["held"]):
-            mend = f"placier approve {account['account']} {hold['run_id']}"
-            page.say(f"  held: {hold['operations']} {hold['reason']} → {mend}", "red")
+        for hold in held.get(str(account["account"]), ()):
+            page.say(f"  held by {hold.what}", "red")
+            for detail in hold.details:
+                page.say(f"      {detail}")
+            for remedy in hold.remedies:
+                page.say(f"    → {remedy}")
         page.say(f"  contacts waiting: {account['pending']}")
         rows = [
             (run["run_id"], run["kind"], run["date"] or "-", run["as_of"], run["status"])

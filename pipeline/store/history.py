@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,10 @@ Json = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What a guard holds: `reason` is leaves, rejects or volume; `detail` is what `approve` needs to do it."""
+    """What a guard holds: `reason` is leaves, rejects or volume; `detail` is what `approve` needs to do it.
+
+    A run may hold several files: `number` tells its holds apart.
+    """
 
     run_id: str
     reason: str
@@ -27,14 +30,27 @@ class Hold:
     fingerprint: str
     detail: Json
     state: str = "open"
+    number: int = field(default=0, compare=False)
 
     def pairs(self) -> frozenset[tuple[str, str]]:
         """The held leaves, as (address, group key)."""
-        return frozenset((str(email), str(key)) for email, key in _lists(self.detail.get("leaves")))
+        return frozenset((str(email), str(key)) for email, key, *_ in _lists(self.detail.get("leaves")))
+
+    def reasons(self) -> list[str]:
+        """Why each of them would leave: cancelled or corrected."""
+        return [str(why) for _, _, *whys in _lists(self.detail.get("leaves")) for why in whys]
 
     def files(self) -> tuple[tuple[str, str, str], ...]:
         """The held files, as (role, name, digest)."""
         return tuple((str(role), str(name), str(digest)) for role, name, digest in _lists(self.detail.get("files")))
+
+    def counts(self) -> list[tuple[str, int, int]]:
+        """Of each held file its name, its lines, and how many of them are bad."""
+        return [(str(name), _number(lines), _number(bad)) for name, lines, bad in _lists(self.detail.get("counts"))]
+
+    def people(self) -> int:
+        """How many people the held files tell of."""
+        return _number(self.detail.get("people"))
 
     def slot(self) -> tuple[str, str, str]:
         """What the held files would be recorded under: kind, business date, name."""
@@ -101,18 +117,19 @@ class History:
 
     def hold(self, hold: Hold) -> None:
         """Hold something until it is approved."""
-        row = {name: getattr(hold, name) for name in hold.__dataclass_fields__}
+        row = {name: getattr(hold, name) for name in hold.__dataclass_fields__ if name != "number"}
         self._db.execute(insert(holds).values(**row, account=self._account))
 
     def open_holds(self) -> list[Hold]:
         """What is held now, oldest first."""
-        query = select(holds).where(holds.c.account == self._account, holds.c.state == "open").order_by(holds.c.run_id)
+        query = select(holds).where(holds.c.account == self._account, holds.c.state == "open")
+        query = query.order_by(holds.c.run_id, holds.c.id)
         return [_hold(row) for row in self._db.execute(query)]
 
     def held_by(self, run_id: str) -> list[Hold]:
         """Whatever a run holds or held."""
         query = select(holds).where(holds.c.account == self._account, holds.c.run_id == run_id)
-        return [_hold(row) for row in self._db.execute(query)]
+        return [_hold(row) for row in self._db.execute(query.order_by(holds.c.id))]
 
     def rewrite(self, hold: Hold, detail: Json, measure: tuple[int, str]) -> None:
         """A hold holds something else now; `measure`: how many operations, and their fingerprint."""
@@ -131,14 +148,17 @@ class History:
         self._db.execute(self._one(hold).values(state=state))
 
     def _one(self, hold: Hold) -> Update:
-        return update(holds).where(
-            holds.c.account == self._account, holds.c.run_id == hold.run_id, holds.c.reason == hold.reason
-        )
+        return update(holds).where(holds.c.account == self._account, holds.c.id == hold.number)
 
 
 def _lists(stored: object) -> list[list[object]]:
     return [list(item) for item in stored] if isinstance(stored, list) else []
 
 
+def _number(stored: object) -> int:
+    return stored if isinstance(stored, int) else 0
+
+
 def _hold(row: Row[Any]) -> Hold:
-    return Hold(row.run_id, row.reason, row.date, row.as_of, row.operations, row.fingerprint, row.detail, row.state)
+    what = (row.operations, row.fingerprint, row.detail, row.state)
+    return Hold(row.run_id, row.reason, row.date, row.as_of, *what, row.id)

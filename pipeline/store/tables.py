@@ -272,8 +272,9 @@ Index("runs_by_account", runs.c.account, runs.c.started_at)
 holds = Table(
     "holds",
     metadata,
-    Column("run_id", String(40), primary_key=True),
-    Column("reason", String(20), primary_key=True),  # leaves, rejects or volume
+    Column("id", _ID, primary_key=True),
+    Column("run_id", String(40), nullable=False),
+    Column("reason", String(20), nullable=False),  # leaves, rejects or volume
     Column("account", ACCOUNT, nullable=False),
     Column("date", Date),
     Column("as_of", Date, nullable=False),

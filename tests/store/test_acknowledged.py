@@ -176,8 +176,8 @@ def test_what_is_held_stays_open_until_it_is_closed(database: Database) -> None:
         history.hold(leaves)
     with database.transaction() as connection:
         history = History(connection, "demo")
-        assert history.open_holds() == [leaves, volume]
+        assert (found := history.open_holds()) == [leaves, volume]
         assert History(connection, "autre").open_holds() == []
-        history.close_hold(leaves, "approved")
+        history.close_hold(found[0], "approved")
         assert history.open_holds() == [volume]
         assert history.held_by("r1") == [replace(leaves, state="approved")]

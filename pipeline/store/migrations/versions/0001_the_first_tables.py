@@ -132,6 +132,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "holds",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("run_id", sa.String(length=40), nullable=False),
         sa.Column("reason", sa.String(length=20), nullable=False),
         sa.Column("account", sa.String(length=100), nullable=False),
@@ -141,7 +142,7 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.Column("detail", sa.JSON(), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
-        sa.PrimaryKeyConstraint("run_id", "reason"),
+        sa.PrimaryKeyConstraint("id"),
         comment="What a guard holds until somebody approves it.",
     )
     with op.batch_alter_table("holds", schema=None) as batch_op:
