@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -28,10 +28,11 @@ UNNUMBERED = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A plan, and what the platform held when it was made."""
+    """A plan, and what the platform held when it was made; `absent`: who was looked for in a group and is not in it."""
 
     plan: Plan
     survey: Survey
+    absent: tuple[Membership, ...] = ()
 
 
 class Outbound:
@@ -136,11 +137,38 @@ class Outbound:
         return replace(prepared, plan=prepared.plan.without(alone, "deleted"))
 
     def _plan(self, as_of: date) -> tuple[Prepared, dict[str, Acknowledged]]:
-        with self._database.transaction() as connection:
-            facts = gather(connection, self._account, as_of, self._groups)
+        facts = self._facts(as_of)
+        planned = planning.plan(facts, self._account.file.policy)
+        adopted = {new.group_key: new.adopt for new in planned.new_groups if new.adopt is not None}
+        if adopted:
+            with self._database.transaction() as connection:
+                Ledger(connection, self._account.name).mark_cancelled(adopted)
+            facts = self._facts(as_of)
+        facts, absent = self._with_strangers(facts, adopted)
         planned = planning.plan(facts, self._account.file.policy)
         found = pushing.survey(planned, self._platform, self._account.file.policy.consent_months)
-        return Prepared(planned, found), dict(facts.members)
+        return Prepared(planned, found, absent), dict(facts.members)
+
+    def _facts(self, as_of: date) -> Facts:
+        with self._database.transaction() as connection:
+            return gather(connection, self._account, as_of, self._groups)
+
+    def _with_strangers(self, facts: Facts, adopted: Mapping[str, int]) -> tuple[Facts, tuple[Membership, ...]]:
+        """The facts with the seats that somebody else gave to people who cancelled: rule 7 takes those away too."""
+        asked = strangers(facts, adopted)
+        if not asked or not self._platform.reads_back:
+            return facts, ()
+        ids = {key: group.platform_id for key, group in facts.groups.items() if not group.deleted} | dict(adopted)
+        wanted = {ids[key] for _, key in asked}
+        there = self._platform.memberships(
+            sorted({email for email, _ in asked}), [group for group in facts.platform if group.id in wanted]
+        )
+        inside = {(email, key) for email, key in asked if (email, ids[key]) in there}
+        seats = {email: dict(held) for email, held in facts.memberships.items()}
+        for email, key in inside:
+            seats.setdefault(email, {})[key] = Membership(email, key, "in", facts.as_of)
+        absent = tuple(Membership(email, key, "out", facts.as_of) for email, key in sorted(asked - inside))
+        return replace(facts, memberships=seats), absent
 
     # Sending
 
@@ -155,7 +183,7 @@ class Outbound:
         receipts = pushing.push(planned, prepared.survey, self._delivery(groups))
         if not self._platform.reads_back:
             self._platform.close()
-        self.acknowledge(planned, receipts)
+        self.acknowledge(planned, replace(receipts, seats=(*prepared.absent, *receipts.seats)))
         return replace(receipts, pushed=replace(receipts.pushed, groups_created=created))
 
     def _delivery(self, groups: dict[str, KnownGroup]) -> Delivery:
@@ -215,6 +243,22 @@ class Outbound:
 def _continued(seat: Membership, before: Membership | None) -> Membership:
     """A seat that was taken already keeps the day on which it was given."""
     return before if before is not None and before.state == seat.state == "in" else seat
+
+
+def strangers(facts: Facts, adopted: Collection[str]) -> set[tuple[str, str]]:
+    """Who cancelled and may be in the group by another's hand, as (address, group key): we never gave them a seat.
+
+    In a group that is adopted now, whatever was noted of it before.
+    """
+    living = {key for key, group in facts.groups.items() if not group.deleted}
+    found = set()
+    for email in facts.marked.keys() & facts.desired.keys():
+        held = facts.memberships.get(email, {})
+        for key, seat in facts.desired[email].seats.items():
+            known = key in held and (key not in adopted or held[key].state == "in")
+            if seat.cancelled_at is not None and seat.reach is None and (key in living or key in adopted) and not known:
+                found.add((email, key))
+    return found
 
 
 def rules_of(account: Account) -> Rules:

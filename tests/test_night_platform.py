@@ -141,6 +141,36 @@ def test_group_that_is_already_there_is_adopted(world):
     assert len(world.groups_of(ANNE)) == 2
 
 
+def test_who_cancelled_leaves_a_group_that_staff_had_put_them_in_when_it_is_adopted(world):
+    """By a cancellation of the same night, or of one long before."""
+    world.control.add_group(SONGE)
+    world.control.add_member(ANNE, groups=[SONGE])
+    world.control.add_member(CHLOE, groups=[SONGE])
+    tell(world, "2026-03-01", songe(1, ANNE), cancel(f"T1-{ANNE}", "2026-03-01 20:00:00"))
+    assert world.groups_of(ANNE) == (GENERAL, SONGE)  # nobody needs the group yet: it is staff's
+    answer = tell(world, "2026-03-02", songe(2, BENOIT), songe(2, CHLOE), cancel(f"T2-{CHLOE}", "2026-03-02 20:00:00"))
+    assert answer.run["pushed"]["leaves"] == 2
+    assert [world.groups_of(email) for email in (ANNE, BENOIT, CHLOE)] == [(GENERAL,), (GENERAL, SONGE), (GENERAL,)]
+    world.control.reset_log()
+    tell(world, "2026-03-03")
+    assert world.control.writes() == 0
+
+
+def test_who_cancelled_on_the_same_day_leaves_a_group_that_staff_had_put_them_in(world):
+    tell(world, "2026-03-01", songe(1, BENOIT))
+    world.control.add_member(ANNE, groups=[SONGE])
+    tell(world, "2026-03-02", songe(2, ANNE), cancel(f"T2-{ANNE}", "2026-03-02 20:00:00"))
+    assert world.groups_of(ANNE) == (GENERAL,)
+
+
+def test_whom_staff_put_back_after_a_cancellation_stays(world):
+    tell(world, "2026-03-01", songe(1, BENOIT), songe(1, ANNE))
+    tell(world, "2026-03-02", cancel(f"T1-{ANNE}", "2026-03-02 20:00:00"))
+    world.control.add_member(ANNE, groups=[GENERAL, SONGE])
+    tell(world, "2026-03-03", songe(3, ANNE, id_spectacle="S2", titre_spectacle="Le Fleuve"))
+    assert world.groups_of(ANNE) == (GENERAL, "Le Fleuve", SONGE)
+
+
 def test_dynamic_group_is_left_alone_without_a_twin_and_reported(world):
     world.control.add_group(SONGE, dynamic=True)
     answer = tell(world, "2026-03-01", songe(1, ANNE), songe(1, BENOIT, id_spectacle="S2", titre_spectacle="Le Fleuve"), code=3)  # fmt: skip

@@ -277,6 +277,25 @@ class Ledger:
             update(marks).where(marks.c.account == self._account, marks.c.email.in_(people)).values(resend=True)
         )
 
+    def mark_cancelled(self, group_keys: Collection[str]) -> None:
+        """Mark those who bought for these groups and cancelled something: by their transaction, or by their address."""
+        shows = [key.removeprefix("show:") for key in group_keys if key.startswith("show:")]
+        nights = [key.removeprefix("performance:") for key in group_keys if key.startswith("performance:")]
+        acts = select(cancellations.c.id).where(
+            cancellations.c.account == bookings.c.account,
+            or_(
+                cancellations.c.transaction_id == bookings.c.transaction_id,
+                cancellations.c.email == bookings.c.email,
+            ),
+        )
+        self.mark(
+            select(bookings.c.email).where(
+                bookings.c.account == self._account,
+                or_(bookings.c.show_key.in_(shows), bookings.c.performance_key.in_(nights)),
+                acts.exists(),
+            )
+        )
+
     def mark_people(self, emails: Collection[str]) -> None:
         """Mark these addresses to be sent again."""
         self.unmark(emails)
