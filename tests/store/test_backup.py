@@ -82,6 +82,7 @@ def test_a_postgresql_state_is_copied_and_restored_by_the_commands_that_are_name
     assert answer.code == 2
     assert "sesame" not in answer.out + answer.err
     command = answer.json["error"]["remedy"]
+    assert "//postgres@/" in command
     postgres_tool(command)
     night(world, SECOND)
     lose_everything(postgres_url)
@@ -154,7 +155,7 @@ def test_without_a_state_there_is_nothing_to_back_up(world: World, tmp_path: Pat
     assert not (tmp_path / "var").exists()
 
 
-@pytest.mark.parametrize("damage", ["no database", "a damaged page"])
+@pytest.mark.parametrize("damage", ["no database", "an index that is wrong"])
 def test_a_damaged_state_is_told_and_leaves_no_copy(world: World, tmp_path: Path, damage: str) -> None:
     night(world, FIRST)
     state, copies = tmp_path / "var" / "placier.db", tmp_path / "copies"
@@ -166,7 +167,8 @@ def test_a_damaged_state_is_told_and_leaves_no_copy(world: World, tmp_path: Path
         with closing(sqlite3.connect(state)) as opened:
             query = "SELECT rootpage FROM sqlite_master WHERE name = 'bookings_by_email'"
             page = opened.execute(query).fetchone()[0] - 1
-        content[page * 4096 : page * 4096 + 4096] = bytes(4096)
+        here = slice(page * 4096, page * 4096 + 4096)
+        content[here] = content[here].replace(ANNE.encode(), b"x" * len(ANNE))
     state.write_bytes(content)
     answer = world.placier("backup", str(copies / "copie.db"))
     assert answer.code == 1, answer.out
