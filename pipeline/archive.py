@@ -74,7 +74,7 @@ class Archive:
         except OSError as error:
             raise StateError(
                 f"the archived file {packed} cannot be unpacked into {path.parent} ({error.strerror})",
-                "make room in /tmp (df -h /tmp), or name another folder in TMPDIR",
+                f"make room: df -h {path.parent}",
             ) from error
         if _digest(path) != digest:
             raise StateError(
@@ -82,12 +82,12 @@ class Archive:
             )
         return path
 
-    def strike(self, digest: str, places: Callable[[Path], Iterable[tuple[int, int]]]) -> str:
+    def strike(self, digest: str, places: Callable[[Path], Iterable[tuple[int, int]]], desk: Path) -> str:
         """Blank the byte spans that `places` finds in an archived file; returns the digest of what stands there now.
 
-        Line ends inside a span stay, so that every other line keeps its number.
+        Line ends inside a span stay, so that every other line keeps its number.  The work is done below `desk`.
         """
-        with scratch() as folder:
+        with scratch(desk) as folder:
             path = self.bring(digest, folder / digest)
             data = None
             for start, end in sorted(places(path), reverse=True):

@@ -47,6 +47,7 @@ def setting(
         database=database,
         archive=Archive(archive),
         locks=archive.parent / "locks",
+        desk=archive.parent / "work",
         open_source=lambda: open_source(account, outside),
         open_platform=lambda label: open_platform(account, label, outside),
         new_id=lambda: f"{outside.now():%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",

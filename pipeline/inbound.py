@@ -119,13 +119,14 @@ def load_mapping(account: Account) -> ColumnMapping:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How an account's files are read: mapping, time zone, as-of day, and who was forgotten."""
+    """How an account's files are read: mapping, time zone, as-of day, who was forgotten; `desk` for rewriting a copy."""
 
     columns: ColumnMapping
     zone: ZoneInfo
     as_of: date
     archive: Archive
     forgotten: Forgotten
+    desk: Path
 
 
 def make_load(brought: Sequence[Brought], slot: Slot, reader: Reader) -> tuple[Load, tuple[str, ...]]:
@@ -163,7 +164,7 @@ def _without_forgotten(file: Brought, reading: Reading, reader: Reader) -> tuple
         struck |= dropped
     if not struck:
         return reading, file.sha256
-    sha256 = reader.archive.strike(file.sha256, lambda path: lines_at(path, reading.delimiter, struck))
+    sha256 = reader.archive.strike(file.sha256, lambda path: lines_at(path, reading.delimiter, struck), reader.desk)
     rejects = tuple(reject for reject in reading.rejects if reject.line not in struck)
     total = reading.total - len(struck)
     return replace(reading, lines=lines, rejects=rejects, total=total), sha256

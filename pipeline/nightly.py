@@ -42,7 +42,7 @@ def run(setting: Setting, day: date, as_of: date, *, alone: bool) -> list[Run]:
 def backfill(setting: Setting, files: Sequence[Path], as_of: date) -> list[Run]:
     """The history: these files, or those at the source that fit the backfill pattern."""
     with at_work(setting) as work, running(work, "backfill", as_of - timedelta(days=1), as_of) as told:
-        with scratch() as folder:
+        with scratch(work.desk) as folder:
             with told.stage("fetch"):
                 brought = bring_history(work, files, folder)
             # All are read before the first is recorded: one that cannot be trusted leaves nothing behind.
@@ -56,7 +56,7 @@ def backfill(setting: Setting, files: Sequence[Path], as_of: date) -> list[Run]:
 def replay(setting: Setting, day: date, how: Replay, as_of: date) -> list[Run]:
     """A day again; the same file changes nothing, `resend` pushes its contacts even if they are acknowledged."""
     with at_work(setting) as work, running(work, "replay", day, as_of) as told:
-        with scratch() as folder:
+        with scratch(work.desk) as folder:
             with told.stage("fetch"):
                 brought = bring_again(work, day, how, folder)
             take(work, told, read(work, told, brought, Slot("day", day)))
@@ -98,7 +98,7 @@ def missed_days(work: Setting, day: date, connection: Connection) -> list[date]:
 
 def _day(work: Setting, day: date, as_of: date, *, last: bool) -> Run:
     with running(work, "run", day, as_of) as told:
-        with scratch() as folder:
+        with scratch(work.desk) as folder:
             with told.stage("fetch"):
                 try:
                     brought = bring_day(work, day, folder, wait=last)

@@ -12,7 +12,7 @@ from pipeline.errors import StateError, UntrustedFile
 from pipeline.guard import fingerprint
 from pipeline.inbound import lines_at
 from pipeline.records import DELIMITERS, open_file, split
-from pipeline.setting import Setting
+from pipeline.setting import Setting, at_work
 from pipeline.store.acknowledged import State
 from pipeline.store.erasing import Eraser
 from pipeline.store.history import History
@@ -57,18 +57,18 @@ def forget(setting: Setting, email: str, on: date) -> Json:
     email = email.strip().lower()
     names = _naming(email)
     account = setting.account.name
-    with setting.database.lock(account, setting.locks):
-        with setting.database.transaction() as connection:
+    with at_work(setting) as work:
+        with work.database.transaction() as connection:
             eraser, state = Eraser(connection, account), State(connection, account)
             eraser.keep_contact_ids(email)
             erased = {**eraser.erase(email, names), **state.forget(email, on)}
             erased["held_operations"] = _release(History(connection, account), email)
             digests = eraser.digests() | _held_files(History(connection, account))
-        erased["archived_lines"] = sum(_strike(setting, digest, names) for digest in sorted(digests))
+        erased["archived_lines"] = sum(_strike(work, digest, names) for digest in sorted(digests))
     return {"email": email, "erased": erased}
 
 
-def _strike(setting: Setting, digest: str, names: Callable[[str], bool]) -> int:
+def _strike(work: Setting, digest: str, names: Callable[[str], bool]) -> int:
     """Blank the lines of an archived file that name the person; returns how many there were."""
     struck: list[tuple[int, int]] = []
 
@@ -77,13 +77,13 @@ def _strike(setting: Setting, digest: str, names: Callable[[str], bool]) -> int:
         return struck
 
     try:
-        changed = setting.archive.strike(digest, places)
+        changed = work.archive.strike(digest, places, work.desk)
     except StateError:
         return 0  # it is no longer in the archive: there is nothing to erase
     if changed != digest:
-        with setting.database.transaction() as connection:
-            Eraser(connection, setting.account.name).rename_file(digest, changed)
-            History(connection, setting.account.name).rename_file(digest, changed)
+        with work.database.transaction() as connection:
+            Eraser(connection, work.account.name).rename_file(digest, changed)
+            History(connection, work.account.name).rename_file(digest, changed)
     return len(struck)
 
 

@@ -56,7 +56,9 @@ def take(work: Setting, told: Run, load: Load) -> None:
 def _reader(work: Setting, as_of: date) -> inbound.Reader:
     with work.database.transaction() as connection:
         forgotten = State(connection, work.account.name).forgotten()
-    return inbound.Reader(inbound.load_mapping(work.account), work.account.zone, as_of, work.archive, forgotten)
+    return inbound.Reader(
+        inbound.load_mapping(work.account), work.account.zone, as_of, work.archive, forgotten, work.desk
+    )
 
 
 def _record(work: Setting, told: Run, load: Load, ledger: Ledger) -> None:
@@ -90,7 +92,7 @@ def approve_load(work: Setting, told: Run, hold: Hold) -> None:
     """
     slot = _slot(hold)
     files = hold.files()
-    with scratch() as folder, told.stage("read"):
+    with scratch(work.desk) as folder, told.stage("read"):
         brought = inbound.from_archive(files, work.archive, folder)
         load, _ = inbound.make_load(brought, slot, _reader(work, hold.as_of))
     if load.fingerprint != hold.fingerprint:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from pipeline.archive import Archive
 from pipeline.config import Account
+from pipeline.desk import own_desk
 from pipeline.errors import PlacierError, unforeseen
 from pipeline.outbound import Progress
 from pipeline.platforms import Platform
 from pipeline.run import Run
-from pipeline.scratch import scratch
 from pipeline.sources import Source
 from pipeline.store.acknowledged import State
 from pipeline.store.database import Database
@@ -25,6 +25,7 @@ from pipeline.store.history import History
 class Setting:
     """Where a run takes place: one account, its state, its doors to the outside, and the time.
 
+    `desk`: below it each run has a folder of its own for the files at hand, which `at_work` puts in its place.
     `dry`: the run is a rehearsal.  `finished` is told of every run that ends: it logs, writes the page, raises alerts.
     """
 
@@ -32,6 +33,7 @@ class Setting:
     database: Database
     archive: Archive
     locks: Path
+    desk: Path
     open_source: Callable[[], Source]
     open_platform: Callable[[str], Platform]
     new_id: Callable[[], str]
@@ -44,15 +46,15 @@ class Setting:
 
 @contextmanager
 def at_work(setting: Setting) -> Iterator[Setting]:
-    """Under the account's lock; a rehearsal in a transaction that is rolled back, with an archive of its own."""
+    """Under the account's lock, at a desk of its own; a rehearsal with an archive and a state that are thrown away."""
     with ExitStack() as stack:
         stack.enter_context(setting.database.lock(setting.account.name, setting.locks, leave_no_trace=setting.dry))
+        desk = stack.enter_context(own_desk(setting.desk, leave_no_trace=setting.dry))
+        work = replace(setting, desk=desk)
         if setting.dry:
-            folder = stack.enter_context(scratch())
-            stack.enter_context(setting.database.rehearsal())
-            yield replace(setting, archive=setting.archive.over(folder))
-        else:
-            yield setting
+            stack.enter_context(setting.database.rehearsal(desk))
+            work = replace(work, archive=setting.archive.over(desk / "archive"))
+        yield work
 
 
 @contextmanager

@@ -73,14 +73,14 @@ class Database:
                     yield connection
 
     @contextmanager
-    def rehearsal(self) -> Iterator[None]:
+    def rehearsal(self, desk: Path | None = None) -> Iterator[None]:
         """Nothing of what happens inside is kept.
 
         PostgreSQL: one outer transaction, rolled back.  SQLite has one writer at a time, and a rehearsal talks to the
-        platform for as long as it takes: it works on a copy, so that a night of another account need not wait for it.
+        platform for as long as it takes: it works on a copy (below `desk`): a night of another account need not wait.
         """
         if self._engine.dialect.name == "sqlite":
-            with self._copied():
+            with self._copied(desk):
                 yield
             return
         with translated(self._where), self._engine.connect() as connection:
@@ -93,9 +93,9 @@ class Database:
                 outer.rollback()
 
     @contextmanager
-    def _copied(self) -> Iterator[None]:
+    def _copied(self, desk: Path | None) -> Iterator[None]:
         original = self._engine
-        with scratch() as folder, translated(self._where):
+        with scratch(desk) as folder, translated(self._where):
             path = folder / "rehearsal.db"
             with original.connect() as connection:
                 source = connection.connection.dbapi_connection
@@ -216,7 +216,7 @@ def _copy(source: sqlite3.Connection, path: Path) -> None:
     except sqlite3.Error as error:
         raise StateError(
             f"the copy of the database for a dry run cannot be made in {path.parent} ({first_line(error)})",
-            f"make room there: df -h {path.parent.parent}; or name another folder in TMPDIR",
+            f"make room there: df -h {path.parent.parent}",
         ) from error
 
 
