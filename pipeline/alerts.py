@@ -15,8 +15,9 @@ def ping(url: str, suffix: str, complain: Callable[[str], None]) -> None:
     if not url:
         return
     try:
-        httpx.get(url.rstrip("/") + suffix, timeout=TIMEOUT).raise_for_status()
-    except httpx.HTTPError as error:
+        with httpx.stream("GET", url.rstrip("/") + suffix, timeout=TIMEOUT) as answer:  # whatever it says is not read
+            answer.raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
         complain(type(error).__name__)
 
 

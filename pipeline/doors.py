@@ -86,14 +86,7 @@ def open_platform(account: Account, label: str, outside: Outside) -> Platform:
 
         file = account.path(platform.token_file) if platform.token_file else None
         token = config.secret(platform.token_env, file, f"{account.name}: the platform's token", outside.environment)
-        return Cyberimpact(
-            platform,
-            token,
-            account.file.language,
-            backoff=platform.first_pause,
-            sleep=outside.sleep,
-            log=outside.log,
-        )
+        return Cyberimpact(platform, token, account.file.language, sleep=outside.sleep, log=outside.log)
     from pipeline.platforms.csv import CsvPlatform
 
     return CsvPlatform(platform, account.path(platform.path), label)

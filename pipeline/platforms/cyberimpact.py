@@ -24,9 +24,8 @@ from pipeline.platforms import Batch, Consent, Group, Member, Outcome, Person, u
 from pipeline.platforms.batches import Batches
 from pipeline.platforms.contract import check, check_batch
 from pipeline.platforms.http import JsonObject, Refusal, Transport
+from pipeline.platforms.pages import PAGE, pages
 
-PAGE = 10_000
-"""Entries a page: the most that the platform gives."""
 FEW = 3
 """Up to so many addresses are looked up one by one."""
 TYPED = frozenset(field.key for field in FIELDS if field.type != "text")
@@ -37,7 +36,7 @@ LOOKS = 2
 class Cyberimpact:
     """One account's contacts at Cyberimpact, reached with its token; fulfils `Platform`.
 
-    `backoff` (seconds, the first pause between attempts), `sleep` and `clock` are for tests that must not wait.
+    `sleep` and `clock` are for tests that must not wait.
     """
 
     reads_back: bool = True
@@ -48,13 +47,11 @@ class Cyberimpact:
         token: str,
         language: str = "",
         *,
-        backoff: float = 1.0,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         log: FilteringBoundLogger | None = None,
     ) -> None:
         self._config = config
-        self._backoff = backoff
         self._marks_typed = True
         self._log: FilteringBoundLogger = log if log is not None else structlog.get_logger()
         self._http = Transport(
@@ -63,8 +60,9 @@ class Cyberimpact:
             requests_per_second=config.requests_per_second,
             timeout=config.timeout,
             attempts=config.retries,
-            backoff=backoff,
+            backoff=config.first_pause,
             language=language,
+            kept_in=f"the file {config.token_file}" if config.token_file else f"the variable {config.token_env}",
             sleep=sleep,
             clock=clock,
             log=self._log,
@@ -166,7 +164,7 @@ class Cyberimpact:
     def _appeared(self, title: str, before: Collection[int]) -> Group | None:
         """The static group of that title that is there now and was not; looked for twice, as it may come late."""
         for look in range(LOOKS):
-            self._http.sleep(self._backoff * (1 + 2 * look))
+            self._http.sleep(self._config.first_pause * (1 + 2 * look))
             new = [
                 group
                 for group in self.groups()
@@ -219,6 +217,8 @@ class Cyberimpact:
                 return found
         for email in sorted(singles):
             body = self._find(f"/members/{_segment(email)}")
+            if body is not None and not wire.address(body):
+                raise wire.odd(f"/members/{email}", "no member")
             there = wire.member(body, self._keys) if body is not None else None
             if there is not None and there.email == email:
                 found[email] = there
@@ -354,16 +354,8 @@ class Cyberimpact:
                 raise
 
     def _pages(self, path: str, collection: str, **query: str) -> Iterator[tuple[list[JsonObject], int | None]]:
-        """A list's pages with its total count, until as many rows as it counts were read, or a page is empty."""
-        read, page = 0, 1
-        while True:
-            body = self._http.get(path, {**query, "page": page, "limit": PAGE})
-            rows, count = wire.rows(body, collection), wire.total(body)
-            yield rows, count
-            read += len(rows)
-            if not rows or (read >= count if count is not None else len(rows) < PAGE):
-                return
-            page += 1
+        """A list's pages with its total count."""
+        return pages(self._http.get, path, collection, query)
 
 
 def _without_typed(person: Person) -> Person:

@@ -3,7 +3,8 @@
 2xx with a JSON object ....................... the answer
 429, 408, 425, and what never left ........... tried again, always
 5xx, a lost answer, garbage .................. tried again when repeating is safe, else PlatformUnavailable
-401, 403 ..................................... PlatformError with what to do
+an answer without an end ..................... PlatformUnavailable
+401, 403, 3xx, a wrong certificate ........... PlatformError with what to do
 any other ..................................... Refusal: the status and the platform's words, addresses masked
 """
 
@@ -11,13 +12,12 @@ from __future__ import annotations
 
 import json
 import logging
-import math
-import re
+import socket
+import ssl
 import time
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
 from typing import NoReturn
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 import structlog
@@ -26,26 +26,21 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.wait import wait_exponential, wait_random
 
 from pipeline.errors import PlatformError, PlatformUnavailable
+from pipeline.platforms.reply import JsonObject as JsonObject  # noqa: PLC0414 - it is used with the transport
+from pipeline.platforms.reply import document, mask, public, remedy, retry_after, words
 
-JsonObject = Mapping[str, object]
-"""A JSON object as the platform sends it: read key by key, and never trusted to have one."""
 Query = Mapping[str, str | int]
 
 CONNECT_TIMEOUT = 10.0
 LONGEST_PAUSE = 60.0
-LONGEST_RETRY_AFTER = 120.0
-LONGEST_MESSAGE = 200
+LARGEST_ANSWER = 64 * 1024 * 1024
+"""Bytes, unpacked: three times a page of 10,000 members with their 17 fields."""
+SLOWEST_ANSWER = 5
+"""An answer must be whole within so many timeouts."""
 NOT_DONE = frozenset({408, 425, 429})
 """Statuses that say that the request was not acted upon, whatever it asked."""
 GO_ON = "the next run goes on where this one stopped; `placier push` to try at once"
-
-_ADDRESS = re.compile(r"([^\s@<>(),;:])[^\s@<>(),;:]*@([^\s@<>\"'(),;:\[\]]+)")
-
-
-def mask(text: str) -> str:
-    """`text` with its addresses masked (`a***@exemple.test`) and cut to 200 characters."""
-    masked = _ADDRESS.sub(lambda found: f"{found[1]}***@{found[2]}", text[: 10 * LONGEST_MESSAGE])
-    return masked if len(masked) <= LONGEST_MESSAGE else masked[: LONGEST_MESSAGE - 1] + "…"
+NO_SERVER = "platform.base_url is no address of a server"
 
 
 class Refusal(PlatformError):
@@ -58,11 +53,16 @@ class Refusal(PlatformError):
 
 
 class _Passing(Exception):
-    """A fault worth another attempt, after `pause` seconds if the platform said so."""
+    """A fault worth another attempt, after `pause` seconds if the platform said so; `remedy` if it stays."""
 
-    def __init__(self, reason: str, pause: float | None = None) -> None:
+    def __init__(self, reason: str, pause: float | None = None, remedy: str = GO_ON) -> None:
         super().__init__(reason)
         self.pause = pause
+        self.remedy = remedy
+
+
+class _Endless(Exception):
+    """An answer that is too large, or takes too long."""
 
 
 class Transport:
@@ -70,7 +70,8 @@ class Transport:
 
     Requests start at least `1 / requests_per_second` seconds apart.  A request that fails in passing is sent at most
     `attempts` times and given up after `total` seconds, with pauses that double from `backoff` to 60 seconds, or the
-    platform's Retry-After up to 120.  `requests` counts what was sent, retries included.
+    platform's Retry-After up to 120.  `requests` counts what was sent, retries included.  `kept_in` says in a
+    message where the token came from.
     """
 
     def __init__(
@@ -84,21 +85,26 @@ class Transport:
         backoff: float = 1.0,
         total: float = 900.0,
         language: str = "",
+        kept_in: str = "platform.token_env or token_file",
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         log: FilteringBoundLogger | None = None,
     ) -> None:
         if not token or not token.isascii() or not token.isprintable() or " " in token:
-            raise PlatformError("the platform's token is empty or damaged", "copy it again, then `placier doctor`")
+            raise PlatformError(
+                f"the platform's token ({kept_in}) is empty or damaged", "copy it again, then `placier doctor`"
+            )
         self.requests = 0
         self.sleep = sleep
         self.clock = clock
         self._token = token
+        self._kept_in = kept_in
         self._base = base_url.rstrip("/")
         self._interval = 1.0 / requests_per_second
         self._next = clock()
         self._attempts = attempts
         self._total = total
+        self._timeout = timeout
         self._pause = wait_exponential(multiplier=backoff, max=LONGEST_PAUSE) + wait_random(0, backoff)
         self._log: FilteringBoundLogger = log if log is not None else structlog.get_logger()
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log each URL, and URLs hold addresses
@@ -110,12 +116,8 @@ class Transport:
         }
         if language:
             headers["Accept-Language"] = language.replace("_", "-")
-        local = (urlsplit(self._base).hostname or "") in {"localhost", "127.0.0.1", "::1"}
-        self._client = httpx.Client(
-            headers=headers,
-            timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
-            trust_env=not local,
-        )
+        self._host = _host(self._base)
+        self._client = _client(headers, timeout, trust_env=self._host not in {"localhost", "127.0.0.1", "::1"})
 
     def get(self, path: str, query: Query | None = None) -> JsonObject:
         """The JSON object at `path`; Refusal for a 4xx, PlatformUnavailable when no attempt gave an answer."""
@@ -145,9 +147,7 @@ class Transport:
         try:
             return httpx.URL(self._base + path)
         except httpx.InvalidURL as error:
-            raise PlatformError(
-                "platform.base_url is no address of a server", "mend it, then `placier doctor`"
-            ) from error
+            raise PlatformError(NO_SERVER, "mend it, then `placier doctor`") from error
 
     def _persist(self, request: httpx.Request, *, repeatable: bool) -> JsonObject:
         """Attempt until an answer, a refusal, or the bounds in attempts and time."""
@@ -171,7 +171,9 @@ class Transport:
         try:
             return retrying(self._attempt, request, what, repeatable)
         except _Passing as error:
-            raise PlatformUnavailable(f"{what}: {error}, {self._attempts} attempts at most", GO_ON) from error
+            tried, seconds = retrying.statistics["attempt_number"], self.clock() - started
+            often = f"tried {tried} times in {seconds:.0f} s" if tried > 1 else "tried once"
+            raise PlatformUnavailable(f"{what}: {error}; {often}", error.remedy) from error
 
     def _wait(self, state: RetryCallState) -> float:
         fault = state.outcome.exception() if state.outcome else None
@@ -183,18 +185,45 @@ class Transport:
         self._keep_pace()
         self.requests += 1
         try:
-            response = self._client.send(request)
+            response, content = self._receive(request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             self.requests -= 1  # it never left
-            if "CERTIFICATE" in str(error).upper():
-                raise PlatformError(
-                    f"{what}: the server's certificate cannot be verified",
-                    "check platform.base_url, this machine's clock and its certificate authorities",
-                ) from error
-            raise _Passing(f"no connection ({type(error).__name__})") from error
+            self._not_connected(what, error)
+        except UnicodeError as error:  # a host name that cannot be looked up, such as api..example
+            raise PlatformError(NO_SERVER, "mend it, then `placier doctor`") from error
+        except _Endless as error:
+            raise PlatformUnavailable(f"{what}: {error}", GO_ON) from error
         except httpx.HTTPError as error:
             self._lost(what, f"no answer ({type(error).__name__})", repeatable)
-        return self._answer(response, what, repeatable)
+        return self._answer(response, content, what, repeatable)
+
+    def _receive(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
+        """An answer and its content, unpacked; no more of it is ever held than the largest answer."""
+        end = self.clock() + SLOWEST_ANSWER * self._timeout
+        response = self._client.send(request, stream=True)
+        content = bytearray()
+        try:
+            if "," in response.headers.get("Content-Encoding", ""):
+                raise _Endless("answered with what is packed more than once")
+            for part in response.iter_bytes():
+                content += part
+                if len(content) > LARGEST_ANSWER:
+                    raise _Endless(f"answered with more than {LARGEST_ANSWER // 1024 // 1024} MB")
+                if self.clock() > end:
+                    raise _Endless(f"the answer was not whole after {SLOWEST_ANSWER * self._timeout:g} s")
+        finally:
+            response.close()
+        return response, bytes(content)
+
+    def _not_connected(self, what: str, error: httpx.TransportError) -> NoReturn:
+        if "CERTIFICATE" in str(error).upper():
+            raise PlatformError(
+                f"{what}: the certificate of {self._host} cannot be verified",
+                "check platform.base_url, this machine's clock and its certificate authorities",
+            ) from error
+        raise _Passing(
+            f"no connection to {self._host} ({_why(error)})", remedy=f"check the network and platform.base_url; {GO_ON}"
+        ) from error
 
     def _keep_pace(self) -> None:
         early = self._next - self.clock()
@@ -202,26 +231,28 @@ class Transport:
             self.sleep(early)
         self._next = max(self._next, self.clock()) + self._interval
 
-    def _answer(self, response: httpx.Response, what: str, repeatable: bool) -> JsonObject:
+    def _answer(self, response: httpx.Response, content: bytes, what: str, repeatable: bool) -> JsonObject:
         status = response.status_code
         if response.is_success:
-            if not response.content and response.request.method != "GET":
+            if not content and response.request.method != "GET":
                 return {}
-            document = _document(response)
-            if document is None:
+            found = document(content)
+            if found is None:
                 self._lost(what, f"answered {status} with something else than JSON", repeatable)
-            return document
+            return found
         if status in NOT_DONE:
-            raise _Passing(f"answered {status}", _retry_after(response))
+            raise _Passing(f"answered {status}", retry_after(response.headers))
         if status >= 500:
-            self._lost(what, f"answered {status}", repeatable, _retry_after(response))
-        words = mask(_words(_document(response)).replace(self._token, "***"))
-        said = f"{what} answered {status}" + (f": {words}" if words else "")
+            self._lost(what, f"answered {status}", repeatable, retry_after(response.headers))
+        said = mask(words(document(content)).replace(self._token, "***"))
+        told = f"{what} answered {status}" + (f": {said}" if said else "")
         if status in {401, 403}:
-            raise PlatformError(said, "check the token (platform.token_env or token_file), then `placier doctor`")
-        if response.is_redirect:
-            said += ", a redirect, which is not followed"
-        raise Refusal(said, _remedy(status), status, words)
+            raise PlatformError(told, f"check the token ({self._kept_in}), then `placier doctor`")
+        if status < 400:
+            raise PlatformError(
+                f"{what} answered {status}, a redirect, which is not followed", "check platform.base_url"
+            )
+        raise Refusal(told, remedy(status), status, said)
 
     def _lost(self, what: str, reason: str, repeatable: bool, pause: float | None = None) -> NoReturn:
         """It may have been done or not: once more if that is safe, else the caller must look."""
@@ -230,56 +261,45 @@ class Transport:
         raise PlatformUnavailable(f"{what}: {reason}, outcome unknown", GO_ON)
 
 
-def public(path: str) -> str:
-    """A path without its addresses, fit for a message."""
-    return "/".join("***" if "@" in unquote(part) else part for part in path.split("/"))
+def _client(headers: Mapping[str, str], timeout: float, *, trust_env: bool) -> httpx.Client:
+    """A client that verifies certificates and follows no redirect, whatever the environment says."""
+    try:
+        return httpx.Client(
+            headers=headers,
+            timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
+            trust_env=trust_env,
+        )
+    except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
+        raise PlatformError(
+            f"the connection to the platform cannot be set up ({type(error).__name__})",
+            "check the environment: HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR",
+        ) from error
+
+
+def _host(base_url: str) -> str:
+    try:
+        return urlsplit(base_url).hostname or ""
+    except ValueError:
+        return ""  # told when the first request is made
+
+
+def _why(error: BaseException) -> str:
+    """Why there is no connection, in a few words, from the innermost fault."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return "its name is not known"
+        if isinstance(cause, ConnectionRefusedError):
+            return "refused"
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS: {cause.reason or 'failed'}"
+        if isinstance(cause, TimeoutError):
+            return "it does not answer"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return "it does not answer" if isinstance(error, httpx.TimeoutException) else type(error).__name__
 
 
 def _reason(state: RetryCallState) -> str:
     return str(state.outcome.exception()) if state.outcome else ""
-
-
-def _remedy(status: int) -> str:
-    if status == 413:
-        return "make platform.batch_size smaller"
-    if 300 <= status < 400:
-        return "check platform.base_url"
-    return "" if status == 404 else "`placier doctor` checks the account"
-
-
-def _document(response: httpx.Response) -> JsonObject | None:
-    try:
-        document: object = response.json()
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
-
-
-def _words(document: JsonObject | None) -> str:
-    """What the platform says of a refusal: its message, then the descriptions of its errors."""
-    if document is None:
-        return ""
-    words = [document.get(key) for key in ("message", "error", "description")]
-    said = [word for word in words if isinstance(word, str) and word.strip()][:1]
-    errors = document.get("errors")
-    for item in errors if isinstance(errors, list) else []:
-        text = item.get("description") or item.get("message") if isinstance(item, dict) else item
-        if isinstance(text, str) and text.strip():
-            said.append(text)
-    return "; ".join(" ".join(text.split()) for text in said)
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds to wait: a number, or a date counted from the answer's own Date, so that no clock of ours matters."""
-    value = response.headers.get("Retry-After", "").strip()
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            until = parsedate_to_datetime(value)
-            seconds = (until - parsedate_to_datetime(response.headers["Date"])).total_seconds()
-        except (ValueError, KeyError, TypeError):
-            return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER) if not math.isnan(seconds) else None

@@ -19,7 +19,8 @@ from pipeline.errors import PlatformError
 from pipeline.fields import BY_KEY, FieldType
 from pipeline.platforms import Batch, Consent, Group, Member, Person, Value
 from pipeline.platforms.contract import EMPTY
-from pipeline.platforms.http import JsonObject, Refusal, mask
+from pipeline.platforms.http import Refusal
+from pipeline.platforms.reply import JsonObject, mask, public
 
 REGULAR_NAMES: Mapping[str, str] = MappingProxyType(
     {"first_name": "firstname", "last_name": "lastname", "postal_code": "postalCode", "company": "company"}
@@ -31,6 +32,8 @@ TYPES: Mapping[str, FieldType] = MappingProxyType(
 """A custom field's type as the platform writes it -> ours."""
 _RUNNING_OUT = frozenset({"FAILED", "FAILURE", "ABORTED", "CANCELLED", "CANCELED", "ERROR", "ERRORED"})
 _DONE = frozenset({"COMPLETED", "COMPLETE", "DONE", "FINISHED"})
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""NUL and halves of a pair: JSON can write them, databases and files refuse them."""
 _TOKEN = re.compile(r"[^\s@<>\"'(),;:\[\]{}]+@[^\s@<>\"(),;:\[\]{}]+")
 
 
@@ -44,14 +47,40 @@ class AccountField:
     written: str
 
 
-def rows(body: JsonObject, collection: str) -> list[JsonObject]:
-    """The objects of a list answer; PlatformError if it has none: an odd answer must not pass for an empty list."""
+def rows(body: JsonObject, collection: str, path: str) -> list[JsonObject]:
+    """The objects of a list answer; PlatformError unless it is one: an odd answer must not pass for an empty list.
+
+    Every group and custom field has an id.  Somewhere among members there is an address, and among `/members` an id.
+    """
     items = body.get(collection)
     if not isinstance(items, list):
-        raise PlatformError(
-            f"the platform's answer holds no list of {collection}", "check platform.base_url, then `placier doctor`"
-        )
-    return [item for item in items if isinstance(item, dict)]
+        raise odd(path, f"no list of {collection}")
+    found: list[JsonObject] = [item for item in items if isinstance(item, dict)]
+    if len(found) < len(items):
+        raise odd(path, f"{collection} that are no objects")
+    if collection == "members":
+        whole = any(map(address, found)) and (path != "/members" or any(_has_id(row) for row in found))
+    else:
+        whole = all(map(_has_id, found))
+    if found and not whole:
+        raise odd(path, f"{collection} that cannot be told apart")
+    return found
+
+
+def odd(path: str, what: str) -> PlatformError:
+    """What to raise for an answer of another shape than documented."""
+    return PlatformError(
+        f"GET {public(path)}: the platform's answer holds {what}", "check platform.base_url, then `placier doctor`"
+    )
+
+
+def mark(row: JsonObject) -> tuple[str, int | None]:
+    """What tells a row of a list from the others."""
+    return address(row), as_int(row.get("id"))
+
+
+def _has_id(row: JsonObject) -> bool:
+    return as_int(row.get("id")) is not None
 
 
 def total(body: JsonObject) -> int | None:
@@ -75,8 +104,8 @@ def _whole(text: str) -> int | None:
 
 
 def as_text(value: object) -> str:
-    """A text, trimmed; "" for what is no text."""
-    return value.strip() if isinstance(value, str) else ""
+    """A text, trimmed, without what no database stores; "" for what is no text."""
+    return _UNSTORABLE.sub("", value).strip() if isinstance(value, str) else ""
 
 
 def as_day(value: object) -> date | None:
@@ -97,9 +126,9 @@ def native(kind: FieldType | None, value: object) -> Value | None:
     """A custom field's value in its native type; None when empty; one that does not fit stays a text."""
     if value is None or isinstance(value, bool | list | dict):
         return None
-    if isinstance(value, str) and not value.strip():
+    text = as_text(str(value))
+    if not text:
         return None
-    text = str(value).strip()
     if kind == "integer":
         whole = as_int(value)
         return text if whole is None else whole
@@ -123,7 +152,7 @@ def _decimal(text: str) -> float | None:
 def account_fields(body: JsonObject) -> list[AccountField]:
     """The custom fields of an account."""
     found = []
-    for row in rows(body, "customFields"):
+    for row in rows(body, "customFields", "/customfields"):
         number, name, written = as_int(row.get("id")), as_text(row.get("name")), as_text(row.get("type"))
         if number is not None and name:
             found.append(AccountField(str(number), name, TYPES.get(written.lower()), written))
@@ -169,7 +198,9 @@ def is_express(row: JsonObject) -> bool:
 
 
 def consent(body: JsonObject) -> Consent:
-    """A consent, its dates as calendar days."""
+    """A consent, its dates as calendar days; PlatformError for an answer that tells none: it might be better than ours."""
+    if not {"consentType", "relationType"} & body.keys():
+        raise odd("/members/*/consent", "no consent")
     relation = as_text(body.get("relationType"))
     return Consent(is_express(body), relation, as_day(body.get("consentDate")), as_day(body.get("consentExpiration")))
 

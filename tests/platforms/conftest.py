@@ -53,13 +53,15 @@ class Asked:
 
 @dataclass(frozen=True)
 class Said:
-    """An answer; `drop`: none at all, `wait`: seconds of silence before it."""
+    """An answer; `drop`: none at all, `wait`: seconds of silence before it, `trickle`: seconds before each `piece`."""
 
     status: int = 200
     body: object = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     drop: bool = False
     wait: float = 0.0
+    trickle: float = 0.0
+    piece: int = 0
 
 
 class Scripted:
@@ -73,6 +75,7 @@ class Scripted:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def respond(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
@@ -93,7 +96,9 @@ class Scripted:
                 for name, value in {"Content-Length": str(len(content)), **said.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(content)
+                for start in range(0, len(content), said.piece or len(content) or 1):
+                    time.sleep(said.trickle)
+                    self.wfile.write(content[start : start + (said.piece or len(content))])
 
             do_GET = do_POST = do_PATCH = do_DELETE = respond
 
@@ -166,10 +171,11 @@ def connect(clock: FastClock) -> Iterator[Connect]:
             "requests_per_second": 100_000.0,
             "timeout": 1.0,
             "batch_deadline": 600.0,
+            "first_pause": 0.01,
             **settings,
         }
         config = CyberimpactPlatform.model_validate({"kind": "cyberimpact", "base_url": url, **values})
-        client = Cyberimpact(config, token, "fr_ca", backoff=0.01, sleep=clock.sleep, clock=clock)
+        client = Cyberimpact(config, token, "fr_ca", sleep=clock.sleep, clock=clock)
         clients.append(client)
         return client
 

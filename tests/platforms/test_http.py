@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import resource
 import socket
 import ssl
 import threading
+import time
+import zlib
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -20,7 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import PlatformError, PlatformUnavailable
-from pipeline.platforms.http import Refusal, Transport, mask, public
+from pipeline.platforms.http import LARGEST_ANSWER, Refusal, Transport
+from pipeline.platforms.reply import mask, public, retry_after
 
 from .conftest import GARBAGE, FastClock, Said, Scripted
 
@@ -40,7 +44,7 @@ def open_(clock: FastClock) -> Iterator[Open]:
             "backoff": 0.01,
             **options,
         }
-        transport = Transport(url, SECRET, sleep=clock.sleep, clock=clock, **values)  # type: ignore[arg-type]
+        transport = Transport(url, SECRET, **{"sleep": clock.sleep, "clock": clock, **values})  # type: ignore[arg-type]
         opened.append(transport)
         return transport
 
@@ -221,8 +225,9 @@ def test_no_address_reaches_the_http_librarys_log(
 
 def test_redirects_are_not_followed(open_: Open, scripted: Scripted) -> None:
     scripted.answers = [Said(302, headers={"Location": "/ailleurs"}), Said()]
-    with pytest.raises(Refusal, match="redirect"):
+    with pytest.raises(PlatformError, match="redirect") as caught:
         open_(scripted.url).get("/ping")
+    assert not isinstance(caught.value, Refusal)
     assert len(scripted.asked) == 1
 
 
@@ -234,6 +239,87 @@ def test_an_unreachable_server_is_unavailable_and_counts_no_request(open_: Open)
     with pytest.raises(PlatformUnavailable, match="no connection"):
         transport.send("POST", "/groups", {}, repeatable=False)
     assert transport.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://127.0.0.1:9", r"127.0.0.1 \(refused\)"),
+        ("https://api.placier.invalid", r"api.placier.invalid \(its name is not known\)"),
+    ],
+    ids=["refused", "name"],
+)
+def test_without_a_connection_the_host_and_the_reason_are_told(open_: Open, url: str, why: str) -> None:
+    with pytest.raises(PlatformUnavailable, match=why) as caught:
+        open_(url, attempts=2).get("/ping")
+    assert "tried 2 times" in caught.value.message
+    assert "platform.base_url" in caught.value.remedy
+
+
+@pytest.mark.parametrize("url", ["https://api..exemple.test", "https://[::1", f"https://{'a' * 70}.test"])
+def test_what_is_no_address_of_a_server_is_told_at_once(open_: Open, url: str) -> None:
+    with pytest.raises(PlatformError, match=r"platform\.base_url") as caught:
+        open_(url).get("/ping")
+    assert not isinstance(caught.value, PlatformUnavailable)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("SSL_CERT_FILE", "/nulle/part.pem"), ("HTTPS_PROXY", "socks5://127.0.0.1:9")]
+)
+def test_an_environment_that_allows_no_connection_is_told_by_the_variables(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(PlatformError, match="cannot be set up") as caught:
+        Transport("https://api.exemple.test", SECRET, requests_per_second=1.0, timeout=1.0, attempts=1)
+    assert variable in caught.value.remedy
+
+
+# Answers without an end
+
+
+def resident() -> int:
+    """The most memory that this process ever held, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_an_answer_that_is_too_large_is_cut_and_not_asked_for_again(
+    open_: Open, scripted: Scripted, repeatable: bool
+) -> None:
+    scripted.answers = [Said(200, b" " * (LARGEST_ANSWER + 1))]
+    with pytest.raises(PlatformUnavailable, match="more than 64 MB"):
+        open_(scripted.url, timeout=20.0).send("POST", "/batches", {}, repeatable=repeatable)
+    assert len(scripted.asked) == 1
+
+
+def test_an_answer_that_unpacks_to_gigabytes_takes_little_memory(open_: Open, scripted: Scripted) -> None:
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    bomb = b"".join(packer.compress(bytes(1 << 24)) for _ in range(40)) + packer.flush()
+    scripted.answers = [Said(200, bomb, headers={"Content-Encoding": "gzip"})]
+    before = resident()
+    with pytest.raises(PlatformUnavailable, match="more than 64 MB"):
+        open_(scripted.url, timeout=20.0).get("/groups")
+    assert resident() - before < 6 * LARGEST_ANSWER
+
+
+def test_an_answer_that_is_packed_twice_is_not_unpacked(open_: Open, scripted: Scripted) -> None:
+    scripted.answers = [Said(200, b"x", headers={"Content-Encoding": "gzip, gzip"})]
+    with pytest.raises(PlatformUnavailable, match="more than once"):
+        open_(scripted.url).get("/groups")
+
+
+def test_an_answer_that_trickles_is_given_up(open_: Open, scripted: Scripted, clock: FastClock) -> None:
+    scripted.answers = [Said(200, b" " * 40, trickle=0.05, piece=1)]
+    with pytest.raises(PlatformUnavailable, match="not whole after 0.5 s"):
+        open_(scripted.url, timeout=0.1, clock=time.monotonic).get("/groups")
+    assert len(scripted.asked) == 1
+
+
+@given(value=st.text(max_size=40) | st.from_regex(r"Sun, 06 Nov 20[0-9]{2} 08:00:30 [+-][0-9]{1,30}", fullmatch=True))
+def test_no_retry_after_can_break_the_night(value: str) -> None:
+    pause = retry_after({"Retry-After": value, "Date": "Sun, 06 Nov 2026 08:00:00 GMT"})
+    assert pause is None or 0.0 <= pause <= 120.0
 
 
 def test_an_empty_answer_to_a_write_is_fine(open_: Open, scripted: Scripted) -> None:

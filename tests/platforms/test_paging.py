@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from pipeline.errors import PlatformError
 from pipeline.platforms import Group
+from pipeline.platforms.pages import pages as list_pages
 
 from .conftest import Asked, Connect, Said, Scripted
 
@@ -219,3 +221,67 @@ def test_two_that_appear_at_once_are_not_chosen_between(connect: Connect, script
     scripted.answer = answer
     with pytest.raises(PlatformError, match="two new groups"):
         connect(scripted.url).create_group("Cyrano")
+
+
+# Lists that are not whole
+
+
+def left_row(number: int) -> Row:
+    return {"email": f"client{number}@exemple.test", "unsubscribedOn": None}
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        (lambda page: {"members": [], "totalCount": 12}, "0 entries came of 12"),
+        (lambda page: {"members": [left_row(1)] if page == 1 else [], "totalCount": 12}, "1 entries came of 12"),
+        (lambda page: {"members": [left_row(1), left_row(2)], "totalCount": 12}, "page 2 came already"),
+        (lambda page: {"members": [left_row(page % 2)], "totalCount": 12}, "page 3 came already"),
+        (lambda page: {"members": [left_row(page)], "totalCount": 10**9}, "1000000000 entries, 1 a page"),
+        (lambda page: {"members": ["client1@exemple.test"], "totalCount": 1}, "no objects"),
+        (lambda page: {"members": [{"courriel": "client1@exemple.test"}], "totalCount": 1}, "cannot be told apart"),
+        (lambda page: {"members": {"1": left_row(1)}, "totalCount": 1}, "no list of members"),
+        (lambda page: {"data": [left_row(1)], "totalCount": 1}, "no list of members"),
+    ],
+    ids=["empty", "stops", "repeats", "goes round", "huge", "texts", "no address", "object", "other key"],
+)
+def test_who_left_is_never_half_a_list(
+    connect: Connect, scripted: Scripted, body: Callable[[int], object], complaint: str
+) -> None:
+    scripted.answer = lambda asked: Said(200, body(int(asked.query["page"])))
+    with pytest.raises(PlatformError, match=complaint) as caught:
+        connect(scripted.url).suppressed([])
+    assert "/members/bounced" in caught.value.message
+    assert "client1" not in caught.value.message
+    assert "placier" in caught.value.remedy
+
+
+def test_a_list_that_grows_while_it_is_read_has_an_end() -> None:
+    def ask(path: str, query: Mapping[str, str | int]) -> Row:
+        page = int(query["page"])
+        return {"members": [left_row(page)], "totalCount": page + 1}
+
+    with pytest.raises(PlatformError, match="no end after 1000 pages"):
+        deque(list_pages(ask, "/members/bounced", "members", {}), maxlen=0)
+
+
+@pytest.mark.parametrize("path", ["/groups", "/customfields", "/members"])
+def test_a_list_whose_rows_have_no_id_deletes_nothing(connect: Connect, scripted: Scripted, path: str) -> None:
+    name = {"/customfields": "customFields"}.get(path, path.strip("/"))
+    rows = [{"email": f"client{number}@exemple.test", "title": "Cyrano", "name": "Ville"} for number in range(4)]
+    scripted.answer = lambda asked: Said(
+        200, {name: rows, "totalCount": 4} if asked.path == path else {"customFields": []}
+    )
+    client = connect(scripted.url)
+    look = {"/groups": client.groups, "/customfields": client.check_fields}
+    with pytest.raises(PlatformError, match="cannot be told apart"):
+        look.get(path, lambda: client.read([str(row["email"]) for row in rows]))()
+
+
+@pytest.mark.parametrize("answer", [{}, {"message": "ok"}, {"email": None, "id": 7}])
+def test_an_answer_without_a_member_is_not_taken_for_nobody(
+    connect: Connect, scripted: Scripted, answer: object
+) -> None:
+    scripted.answer = lambda asked: Said(200, {"customFields": []} if asked.path == "/customfields" else answer)
+    with pytest.raises(PlatformError, match=r"GET /members/\*\*\*: .*no member"):
+        connect(scripted.url).read(["client1@exemple.test"])

@@ -91,7 +91,12 @@ def test_days_are_read_leniently(written: object, day: date | None) -> None:
 def test_only_an_express_consent_is_express() -> None:
     assert wire.consent({"consentType": "express", "relationType": "Webhook - Active client"}).express
     assert not wire.consent({"consentType": "implied", "relationType": None}).express
-    assert not wire.consent({}).express
+    assert not wire.consent({"consentType": None}).express
+
+
+def test_an_answer_without_a_consent_is_not_taken_for_a_weak_one() -> None:
+    with pytest.raises(PlatformError, match="no consent"):
+        wire.consent({"message": "ok"})
 
 
 def test_whoever_has_no_id_or_has_left_is_no_member() -> None:
@@ -135,14 +140,14 @@ def test_a_batch_says_what_to_set_and_what_to_clear_and_nothing_else() -> None:
 
 def test_an_empty_value_is_no_key() -> None:
     payload = wire.batch_payload(batch(person("a@exemple.test", values={"city": "", "tickets": 0})), IDS)
-    (member,) = wire.rows(payload, "members")
+    (member,) = wire.rows(payload, "members", "/batches")
     assert member["customFields"] == {IDS["tickets"]: 0}
     assert "groups" not in payload
 
 
 def test_a_name_that_is_the_clearing_marker_clears_nothing() -> None:
     payload = wire.batch_payload(batch(person("a@exemple.test", values={"first_name": "__EMPTY__"})), IDS)
-    (member,) = wire.rows(payload, "members")
+    (member,) = wire.rows(payload, "members", "/batches")
     assert "firstname" not in member
 
 
