@@ -2,7 +2,7 @@
 
 ready := .venv/installed
 run := .venv/bin
-TESTS ?= --cov=pipeline --cov-branch --cov-report=term:skip-covered
+TESTS ?=
 
 .PHONY: demo test check fix bench
 
