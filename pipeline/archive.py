@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.content import open_file
 from pipeline.errors import StateError
-from pipeline.records import open_file
 from pipeline.scratch import scratch
 
 BLOCK = 1 << 20
@@ -110,7 +110,7 @@ class Archive:
 
 
 def raw_text(path: Path) -> bytes:
-    """A file's text as UTF-8, unpacked, as `records.open_file` sees it."""
+    """A file's text as UTF-8, unpacked, as `content.open_file` sees it."""
     return open_file(path).data
 
 

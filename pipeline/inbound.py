@@ -16,11 +16,12 @@ from pipeline import mapping as mappings
 from pipeline import merge, policy
 from pipeline.archive import Archive
 from pipeline.config import Account, Guard
+from pipeline.content import open_file
 from pipeline.errors import MissingFile, UsageError
 from pipeline.forgotten import Forgotten
 from pipeline.mapping import Mapping as ColumnMapping
 from pipeline.read import read, verify_declared
-from pipeline.records import open_file, split
+from pipeline.records import split
 from pipeline.schema import Reading
 from pipeline.sources import Source
 from pipeline.sources.names import matching, side_files

@@ -7,9 +7,11 @@ from collections import Counter
 from dataclasses import dataclass
 
 from pipeline import records
+from pipeline.content import Content, refuse
 from pipeline.mapping import Mapping, normalise
-from pipeline.records import Content, refuse
 
+MAX_COLUMNS = 4096
+"""Columns of the widest file: an export has some dozens."""
 _NAMES_SHOWN = 40
 
 
@@ -36,7 +38,10 @@ def find_layout(content: Content, mapping: Mapping, role: str) -> Layout:
     line = content.data[content.start : content.start + 65536].splitlines()[0]
     candidates = []
     for order, delimiter in enumerate(records.DELIMITERS):
-        layout, missing = _layout(delimiter, records.header(content, delimiter), mapping, role)
+        names = records.header(content, delimiter)
+        if len(names) > MAX_COLUMNS:
+            refuse(content.name, f"the header has {len(names)} columns, accepted: at most {MAX_COLUMNS}")
+        layout, missing = _layout(delimiter, names, mapping, role)
         candidates.append((len(missing), -line.count(delimiter.encode()), order, layout, missing))
     _, _, _, layout, missing = min(candidates, key=lambda candidate: candidate[:3])
     if missing:

@@ -8,10 +8,11 @@ from datetime import date
 from pathlib import Path
 
 from pipeline import answers
+from pipeline.content import open_file
 from pipeline.errors import StateError, UntrustedFile
 from pipeline.guard import fingerprint
 from pipeline.inbound import lines_at
-from pipeline.records import DELIMITERS, open_file, split
+from pipeline.records import DELIMITERS, split
 from pipeline.setting import Setting, at_work
 from pipeline.store.acknowledged import State
 from pipeline.store.erasing import Eraser

@@ -23,15 +23,20 @@ import pyarrow.compute as pc
 import pyarrow.csv as pv
 
 from pipeline import parse, records
+from pipeline.content import MAX_LINE, Content, open_file, pieces, refuse
+from pipeline.errors import UntrustedFile
 from pipeline.layout import Layout, find_layout
 from pipeline.mapping import Mapping, TextField, normalise
 from pipeline.parse import Flags, Moments, Texts
-from pipeline.records import Content, Records, refuse
+from pipeline.records import Records
 from pipeline.schema import INSTANT, LINES, REJECT_REASONS, Reading, Reject
 
 SetAside = Callable[[pv.InvalidRow], Literal["skip", "error"]]
 
-_BLOCK = 16 * 2**20
+MAX_REJECTS = 5_000_000
+"""Bad lines that are set aside one by one; a file with more of them is no day file."""
+_BLOCK = 16 * MAX_LINE
+_SIDE_FILE = 65536
 _EPOCH = date(1970, 1, 1)
 _TEXTS: tuple[str, ...] = get_args(TextField)
 _OPERATIONS = ("purchase", "cancellation", "ignore")
@@ -61,13 +66,14 @@ def read(
     UntrustedFile when it cannot be trusted as a whole: a required column missing, undecodable, truncated, empty, or with
     lines but none of `business_date` (not asked of a mapping for snapshots).
     """
-    content = records.open_file(path)
+    content = open_file(path)
     layout = find_layout(content, mapping, role)
     found = records.split(content, layout.delimiter)
     rows, ragged = _rows(content, layout, found)
     lines, reasons = _judge(rows, mapping, zone, as_of, layout)
     if business_date is not None and not mapping.snapshot:
         _check_date(content.name, lines, business_date)
+    _check_rejects(content.name, len(ragged) + int(np.count_nonzero(reasons >= 0)))
     lines = lines.append_column("line", pa.array(found.lines[rows.places])).select(LINES.names)
     rejects = [
         *(Reject(int(found.lines[place]), "bad_columns", found.text(place)) for place in ragged),
@@ -95,7 +101,7 @@ def verify_declared(path: Path, sidecars: Sidecars[str, Path]) -> None:
         kind = _SIDE_FILES.get(Path(name).suffix.lower())
         if kind is None:
             continue
-        text = records.raw_bytes(sidecar)[:65536].decode("utf-8-sig", errors="replace")
+        text = next(pieces(sidecar), b"")[:_SIDE_FILE].decode("utf-8-sig", errors="replace")
         if kind == "count":
             _verify_count(path, name, text)
         else:
@@ -106,7 +112,7 @@ def _verify_count(path: Path, name: str, text: str) -> None:
     declared = re.fullmatch(r"\s*(\d{1,12})\s*", text, re.ASCII)
     if declared is None:
         refuse(path.name, f"its side file {name} does not hold a number of lines")
-    lines = records.count(records.open_file(path))
+    lines = records.count(open_file(path))
     if lines != int(declared[1]):
         refuse(path.name, f"the file is truncated: it has {lines} data lines, {name} declares {int(declared[1])}")
 
@@ -121,9 +127,13 @@ def _verify_digest(path: Path, name: str, text: str) -> None:
         refuse(path.name, f"its side file {name} does not hold a {kind} digest of it")
     digest = re.search(rf"\b[0-9a-fA-F]{{{length}}}\b", chosen[0])
     declared = digest[0].lower() if digest else ""
-    for data in (path.read_bytes, lambda: records.raw_bytes(path)):
-        if hashlib.new(kind, data(), usedforsecurity=False).hexdigest() == declared:
-            return
+    with path.open("rb") as file:
+        sent = hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False))
+    unpacked = hashlib.new(kind, usedforsecurity=False)
+    for piece in pieces(path):
+        unpacked.update(piece)
+    if declared in {sent.hexdigest(), unpacked.hexdigest()}:
+        return
     refuse(path.name, f"the file is truncated or altered: its {kind} is not the one that {name} declares")
 
 
@@ -136,9 +146,13 @@ def _rows(content: Content, layout: Layout, found: Records) -> tuple[Rows, list[
 
     def set_aside(row: pv.InvalidRow) -> Literal["skip", "error"]:
         ragged[row.number or 0] = row.actual_columns
-        return "skip"
+        return "skip" if len(ragged) <= MAX_REJECTS else "error"
 
-    table = _table(content, layout, found, set_aside)
+    try:
+        table = _table(content, layout, found, set_aside)
+    except UntrustedFile:
+        _check_rejects(content.name, len(ragged))
+        raise
     blank = [place for place in ragged if not found.text(place).strip()]
     regular = np.ones(len(found.starts), dtype=np.bool_)
     regular[[0, *ragged]] = False
@@ -168,13 +182,10 @@ def _table(content: Content, layout: Layout, found: Records, set_aside: SetAside
     chosen = sorted({names[place] for place in wanted.values()})
     if len(found.starts) < 2:
         return pa.table({field: pa.array([], pa.string()) for field in wanted})
-    longest = int((found.ends - found.starts).max())
     try:
         table = pv.read_csv(
             cast(BinaryIO, pa.BufferReader(pa.py_buffer(content.data).slice(found.body))),
-            read_options=pv.ReadOptions(
-                use_threads=False, column_names=names, block_size=min(max(_BLOCK, 2 * longest + 16), records.MAX_BYTES)
-            ),
+            read_options=pv.ReadOptions(use_threads=False, column_names=names, block_size=_BLOCK),
             parse_options=pv.ParseOptions(
                 delimiter=layout.delimiter, newlines_in_values=found.quoted, invalid_row_handler=set_aside
             ),
@@ -318,6 +329,12 @@ def _check_date(name: str, lines: pa.Table, business_date: date) -> None:
         first, last = pc.min(days).as_py(), pc.max(days).as_py()
         span = f"{first}" if first == last else f"{first} to {last}"
         refuse(name, f"wrong date: none of its lines is of {business_date}, they are of {span}")
+
+
+def _check_rejects(name: str, found: int) -> None:
+    """UntrustedFile when there are too many bad lines to set aside one by one."""
+    if found > MAX_REJECTS:
+        refuse(name, f"more than {MAX_REJECTS} of its lines are bad; it is no day file")
 
 
 def _rejects(rows: Rows, reasons: npt.NDArray[np.int8], found: Records) -> list[Reject]:

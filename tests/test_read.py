@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import mapping, records
+from pipeline.content import MAX_LINE, Content
 from pipeline.errors import UntrustedFile
 from pipeline.mapping import Mapping
 from pipeline.read import read, verify_declared
@@ -548,10 +549,29 @@ def test_a_file_that_does_not_meet_what_was_declared_is_refused(name: str, text:
 
 @given(st.text(alphabet='a;"\n\r', max_size=30))
 def test_records_start_where_a_csv_reader_starts_them(text: str) -> None:
-    content = records.Content("jour.csv", ("h\n" + text).encode(), "utf-8", 0)
+    content = Content("jour.csv", ("h\n" + text).encode(), "utf-8", 0)
     try:
         found = records.split(content, ";")
     except UntrustedFile:
         return
     rows = [row for row in csv.reader(io.StringIO("h\n" + text, newline=""), delimiter=";") if row]
     assert len(rows) == len(found.starts)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("last", ["2", 'un "mot" ici'])
+def test_quotes_hold_across_the_blocks_of_a_large_file(end: str, last: str) -> None:
+    one = f'1;"{f"""{"a" * 39}{end}""" * 49}""b";{last}{end}'  # nearly every line end stands inside quotes
+    content = Content("jour.csv", (f"h{end}" + one * 4_000).encode(), "utf-8", 0)
+    found = records.split(content, ";")
+    assert len(content.data) > 7 * MAX_LINE
+    assert found.starts.tolist() == [0, *range(1 + len(end), len(content.data), len(one))]
+    assert found.lines.tolist() == [1, *range(2, 2 + 4_000 * 50, 50)]
+    assert found.text(4_000) == one.removesuffix(end)
+
+
+def test_a_block_never_ends_between_cr_and_lf() -> None:
+    halves = (b"a" * 1023 + b"\r") * 4096, b"\nb\rc"  # the first block would end with the CR
+    found = records.split(Content("jour.csv", b"".join(halves), "utf-8", 0), ";")
+    assert len(halves[0]) == 4 * MAX_LINE
+    assert found.lines.tolist() == list(range(1, 4096 + 3))
