@@ -70,7 +70,7 @@ def open_source(account: Account, outside: Outside) -> Source:
     from pipeline.sources.sftp import Patience, open_sftp
 
     password = None
-    if not source.key_file:
+    if source.password_env:
         password = config.secret(source.password_env, None, f"{account.name}: source.password_env", outside.environment)
     key = account.path(source.key_file) if source.key_file else None
     patience = Patience(settle=source.settle_seconds, pause=source.first_pause)

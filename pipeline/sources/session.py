@@ -272,9 +272,10 @@ def _explanation(error: Exception, door: Door, doing: str) -> SourceError:
     if isinstance(error, paramiko.AuthenticationException) and "EOF" not in said and "timeout" not in said:
         return _not_let_in(error, door)
     if isinstance(error, OSError) and error.errno == errno.ENOENT:
+        wrong = "and correct source.directory" if doing.startswith("listing") else "and ask the venue for the file"
         return SourceError(
             f"{door.place} says that there is no such file or folder, while {doing}",
-            f"look with `sftp -P {door.server.port} {door.server.user}@{door.server.host}`, and correct source.directory",
+            f"look with `sftp -P {door.server.port} {door.server.user}@{door.server.host}`, {wrong}",
         )
     if isinstance(error, OSError) and error.errno in {errno.EACCES, errno.EPERM}:
         return SourceError(
@@ -296,6 +297,8 @@ def _unreachable(error: Exception, door: Door, doing: str) -> SourceError | None
         return kind(
             f"the host {door.server.host!r} is not found ({error.strerror})", "correct source.host, or mend the DNS"
         )
+    if isinstance(error, UnicodeError):
+        return SourceError(f"{door.server.host!r} is not the name of a host", "correct source.host")
     if isinstance(error, TimeoutError) or str(error) in SILENCE:
         return PassingFault(f"{door.place} gave no answer in time while {doing}", AGAIN)
     if isinstance(error, ConnectionRefusedError):

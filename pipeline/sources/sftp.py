@@ -165,7 +165,7 @@ class SftpSource:
         with explained(self._door, f"opening {name}"):
             remote = sftp.open(self._path(name), "rb")
         try:
-            self._read(remote, before.size, landing, deadline)
+            self._read(remote, (name, before.size), landing, deadline)
         except BaseException:
             self.close()  # first, or closing the file would wait for all that was asked in advance
             raise
@@ -179,10 +179,11 @@ class SftpSource:
                 "the same command again later; if it lasts, ask the venue to put the file there again",
             )
 
-    def _read(self, remote: paramiko.SFTPFile, size: int, landing: Landing, deadline: float) -> None:
+    def _read(self, remote: paramiko.SFTPFile, wanted: tuple[str, int], landing: Landing, deadline: float) -> None:
+        name, size = wanted
         ahead = landing.received
         while landing.received < size:
-            with explained(self._door, f"reading a file at byte {landing.received}"):
+            with explained(self._door, f"reading {name} at byte {landing.received}"):
                 if landing.received == ahead:
                     ahead = min(size, ahead + READ_AHEAD)
                     remote.seek(landing.received)
