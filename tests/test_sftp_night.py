@@ -6,13 +6,13 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from sources import conftest as servers
 from sources.conftest import OpenSsh
-from world import World, buy, cancel, text
+from venue import Venue, over_sftp
+from world import buy, cancel, text
 
 from pipeline.sandbox.control import SandboxControl
 from pipeline.sandbox.pair import Pair
@@ -24,25 +24,6 @@ PASSWORD = "mot de passe d'été"
 DAY = [buy("T1", "2026-03-01 10:00:00", ANNE), buy("T2", "2026-03-01 11:00:00", BENOIT)]
 
 openssh, account = servers.openssh, servers.account
-
-
-@dataclass
-class Venue(World):
-    """A world whose day files come over SFTP."""
-
-    def write_config(self) -> None:
-        """As any world's, without the key that only a folder has."""
-        super().write_config()
-        file = self.config / "accounts" / "demo.toml"
-        file.write_text(
-            file.read_text().replace('path = "depot"\n', "").replace('[source]\nkind = "folder"', "[source]")
-        )
-
-
-def over_sftp(port: int, **more: object) -> dict[str, object]:
-    """The table of the source."""
-    usual = {"kind": "sftp", "host": "127.0.0.1", "port": port, "user": "placier", "directory": "/", "catch_up_days": 0}
-    return {**usual, "key_file": "secrets/id_ed25519", "known_hosts": "secrets/known_hosts", **more}
 
 
 @pytest.fixture

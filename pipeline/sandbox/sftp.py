@@ -37,8 +37,9 @@ class SftpDrop:
     """An SFTP server that shows `root` as `/` to `users` (by name).
 
     Its host key lives in the folder `data` and is made on the first start.  `port` 0: a free one, known once it runs.
-    `server` is the class that answers: a subclass can fail on purpose.  Runs in its own thread (`with`) or in the
-    caller's event loop (`async with`, or `start` and `stop`).  OSError when the port is taken.
+    `server` is the class that answers, `porter` the one that lets people in: a subclass can fail on purpose.
+    Runs in its own thread (`with`) or in the caller's event loop (`async with`, or `start` and `stop`).  OSError
+    when the port is taken.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class SftpDrop:
         port: int = 0,
         host: str = "127.0.0.1",
         server: type[asyncssh.SFTPServer] = asyncssh.SFTPServer,
+        porter: type[Porter] | None = None,
     ) -> None:
         self.port = port
         self._root = root
@@ -57,6 +59,7 @@ class SftpDrop:
         self._users = dict(users)
         self._host = host
         self._server = server
+        self._porter = porter or Porter
         self._guests: set[asyncssh.SSHServerConnection] = set()
         self._acceptor: asyncssh.SSHAcceptor | None = None
         self._thread: threading.Thread | None = None
@@ -72,7 +75,7 @@ class SftpDrop:
         self._acceptor = await asyncssh.listen(
             self._host,
             self.port,
-            server_factory=lambda: _Porter(self._users, self._guests),
+            server_factory=lambda: self._porter(self._users, self._guests),
             server_host_keys=[self._host_key()],
             sftp_factory=lambda channel: self._server(channel, chroot=os.fsencode(self._root)),
             allow_scp=False,
@@ -139,33 +142,39 @@ class SftpDrop:
         return asyncssh.read_private_key(path)
 
 
-class _Porter(asyncssh.SSHServer):
+class Porter(asyncssh.SSHServer):
     """Lets in who is known, for SFTP alone."""
 
     def __init__(self, users: Mapping[str, User], guests: set[asyncssh.SSHServerConnection]) -> None:
         self._users = users
         self._guests = guests
-        self._connection: asyncssh.SSHServerConnection | None = None
+        self.connection: asyncssh.SSHServerConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        self._connection = conn
+        """Somebody is at the door."""
+        self.connection = conn
         self._guests.add(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._connection is not None:
-            self._guests.discard(self._connection)
+        """Somebody has gone."""
+        if self.connection is not None:
+            self._guests.discard(self.connection)
 
     def password_auth_supported(self) -> bool:
+        """Whether anybody comes with a password."""
         return any(user.password for user in self._users.values())
 
     def validate_password(self, username: str, password: str) -> bool:
+        """Whether it is that user's."""
         known = self._users.get(username, User()).password
         return bool(known) and hmac.compare_digest(known.encode(), password.encode())
 
     def public_key_auth_supported(self) -> bool:
+        """Whether anybody comes with a key."""
         return any(user.key for user in self._users.values())
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        """Whether it is that user's."""
         known = self._users.get(username, User()).key
         return bool(known) and asyncssh.import_public_key(known).public_data == key.public_data
 

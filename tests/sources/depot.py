@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncssh
 
 from pipeline.config import SftpSource as Settings
-from pipeline.sandbox.sftp import SftpDrop, User, make_key
+from pipeline.sandbox.sftp import Porter, SftpDrop, User, make_key
 from pipeline.sources import Progress
 from pipeline.sources.sftp import Patience, SftpSource, open_sftp
 
@@ -38,10 +38,10 @@ class Depot:
         path.write_bytes(content)
         return path
 
-    def drop(self, server: type[asyncssh.SFTPServer] = asyncssh.SFTPServer) -> SftpDrop:
+    def drop(self, server: type[asyncssh.SFTPServer] = asyncssh.SFTPServer, porter: type[Porter] = Porter) -> SftpDrop:
         """A server, not started yet."""
         users = {USER: User(key=self.public), "billetterie": User(password=PASSWORD)}
-        return SftpDrop(self.root, self.base / "server", users, server=server)
+        return SftpDrop(self.root, self.base / "server", users, server=server, porter=porter)
 
     def settings(self, port: int, **changes: object) -> Settings:
         usual = {
