@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import click
 
 from pipeline import __version__
-from pipeline.errors import PlacierError, UsageError, unforeseen
+from pipeline.errors import Failure, PlacierError, UsageError, unforeseen
 
 if TYPE_CHECKING:
     from pipeline.config import Account, Configuration
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 Body = TypeVar("Body", bound=Callable[..., int])
 Shared = TypeVar("Shared", bound=Callable[..., object])
 DAY = click.DateTime(["%Y-%m-%d"])
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE}
+"""What an output says that takes no more: a full disk, a reader that went away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +100,18 @@ def command(body: Body) -> click.Command:
         except PlacierError as error:
             _complain(error, options)
             code = error.exit_code
+        except OSError as error:
+            _complain(
+                _unspoken(error) if error.errno in UNWRITABLE and error.filename is None else unforeseen(error), options
+            )
+            code = 1
         except Exception as error:  # noqa: BLE001 - a traceback may hold personal data
             _complain(unforeseen(error), options)
             code = 1
         except KeyboardInterrupt:
             click.echo("interrupted: nothing is half-done, the next run goes on", err=True)
             code = 130
+        _let_go()
         sys.exit(code)
 
     return main.command(name=body.__name__.removesuffix("_"), help=body.__doc__)(_shared(invoke))
@@ -523,7 +532,23 @@ def _print_json(document: object) -> None:
 
 def _complain(error: PlacierError, options: Options) -> None:
     if options.json:
-        _print_json({"error": {"message": error.message, "remedy": error.remedy, "exit_code": error.exit_code}})
-    click.echo(f"placier: {error.message}", err=True)
-    if error.remedy:
-        click.echo(f"  → {error.remedy}", err=True)
+        with suppress(OSError):
+            _print_json({"error": {"message": error.message, "remedy": error.remedy, "exit_code": error.exit_code}})
+    with suppress(OSError):
+        click.echo(f"placier: {error.message}", err=True)
+        if error.remedy:
+            click.echo(f"  → {error.remedy}", err=True)
+
+
+def _unspoken(error: OSError) -> PlacierError:
+    """What was done is done; nobody could be told."""
+    return Failure(f"the output cannot be written ({error.strerror})", "make room where it goes, then `placier status`")
+
+
+def _let_go() -> None:
+    """What could not be written is not tried again while the interpreter ends: that would change the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

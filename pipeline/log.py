@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO
 
 import structlog
 
@@ -33,11 +35,29 @@ def set_up(form: str, *, verbose: bool) -> structlog.typing.FilteringBoundLogger
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_Forgiving(sys.stderr)),  # type: ignore[arg-type]  # it writes and flushes
         cache_logger_on_first_use=False,
     )
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # its tracebacks tell nothing that our errors do not
     return structlog.get_logger()  # type: ignore[no-any-return]
+
+
+class _Forgiving(io.TextIOBase):
+    """A stream that loses what cannot be written (a full disk): a night does not fail for its log."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or not."""
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or not."""
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def masked(_logger: object, _method: str, event: Event) -> Event:
