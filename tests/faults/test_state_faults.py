@@ -1,0 +1,256 @@
+"""The state under a run that goes wrong: its disks full or read-only, its database in use, damaged or gone astray."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from program import clean_environment, wait_until
+from world import Line, World, buy
+
+from pipeline.sandbox.switches import Fault
+
+from . import page
+from .conftest import ANNE, BENOIT, Judge
+from .disk import disk
+
+NIGHT = "2026-03-03"
+CHLOE = "chloe@exemple.test"
+FOLDERS = {
+    "database": "state",
+    "locks": "var/locks",
+    "desk": "var/work",
+    "archive": "var/archive",
+    "page": "var/reports",
+}
+
+
+def bought(count: int = 1) -> list[Line]:
+    """The day of the second of March: Chloé, and others."""
+    others = [f"invite{number}@exemple.test" for number in range(1, count)]
+    return [buy(f"T{n}", "2026-03-02 10:00:00", email) for n, email in enumerate([CHLOE, *others], 3)]
+
+
+def begun(world: World) -> World:
+    """A world with one good night behind it, and the next day's files at the door."""
+    world.state_url = "sqlite:///state/placier.db"
+    world.write_config()
+    world.day("2026-03-01", [buy("T1", "2026-03-01 10:00:00", ANNE), buy("T2", "2026-03-01 11:00:00", BENOIT)])
+    assert world.night("2026-03-02").code == 0
+    world.day("2026-03-02", bought())
+    world.control.reset_log()
+    return world
+
+
+def database(world: World) -> Path:
+    return world.root / "state" / "placier.db"
+
+
+def impatient(world: World) -> None:
+    """A database in use is waited for a moment only."""
+    file = world.config / "placier.toml"
+    file.write_text(file.read_text() + "patience = 0.2\n")
+
+
+def finished(world: World, emails: frozenset[str] = frozenset({ANNE, BENOIT, CHLOE})) -> None:
+    """The next night does all that is left, and then nothing is."""
+    night = world.night(NIGHT)
+    assert (night.code, night.run["status"]) == (0, "done"), night.out
+    assert set(world.content()) == emails
+    assert all(world.groups_of(email) == ("Clients Tuxedo", "Le Songe") for email in (ANNE, CHLOE))
+    world.control.reset_log()
+    assert world.placier("push", "demo", "--as-of", NIGHT).code == 0
+    assert world.control.writes() == 0
+
+
+@contextmanager
+def struck(world: World, fault: Fault, strike: Callable[[], None]) -> Iterator[None]:
+    """`strike` while the platform keeps the run waiting."""
+
+    def lie_in_wait() -> None:
+        wait_until(lambda: any(entry.fault for entry in world.control.log()))
+        strike()
+
+    world.control.add_fault(fault)
+    thread = threading.Thread(target=lie_in_wait)
+    thread.start()
+    yield
+    thread.join()
+
+
+# Disks
+
+
+@pytest.mark.parametrize("place", ["database", "desk", "archive", "page"])
+def test_a_full_disk(place: str, world: World, as_told: Judge) -> None:
+    with disk(world.root / FOLDERS[place]) as small:
+        begun(world)
+        small.fill()
+        answer = world.night(NIGHT)
+        as_told(answer)
+        assert (place == "page") == (CHLOE in world.content())
+        assert ("page not written" in answer.err) == (place == "page")
+        small.empty()
+        finished(world)
+
+
+@pytest.mark.parametrize("place", list(FOLDERS))
+def test_a_folder_that_cannot_be_written(place: str, world: World, as_told: Judge) -> None:
+    with disk(world.root / FOLDERS[place]) as small:
+        begun(world)
+        with small.read_only():
+            answer = world.night(NIGHT)
+            as_told(answer)
+            assert (place == "page") == (CHLOE in world.content())
+        finished(world)
+
+
+def test_a_first_night_without_a_folder_for_its_state(world: World, as_told: Judge) -> None:
+    world.state_url = "sqlite:///state/placier.db"
+    world.write_config()
+    world.day("2026-03-02", bought())
+    with disk(database(world).parent) as small:
+        with small.read_only():
+            as_told(world.night(NIGHT))
+            assert world.content() == {}
+        assert world.night(NIGHT).code == 0
+        assert set(world.content()) == {CHLOE}
+
+
+def test_a_disk_that_fills_up_while_a_day_is_recorded(world: World, as_told: Judge) -> None:
+    with disk(database(world).parent) as small:
+        begun(world)
+        world.day("2026-03-02", bought(200))
+        small.fill(leave=100_000)
+        as_told(world.night(NIGHT))
+        assert set(world.content()) == {ANNE, BENOIT}
+        small.empty()
+        finished(world, frozenset({ANNE, BENOIT, *(line["courriel"] for line in bought(200))}))
+
+
+def test_a_disk_that_fills_up_while_contacts_are_sent(world: World, as_told: Judge) -> None:
+    with disk(database(world).parent) as small:
+        begun(world)
+        with struck(world, Fault("hang_after", "POST", "/batches", seconds=1.0), small.fill):
+            as_told(world.night(NIGHT))
+        assert CHLOE in world.content()
+        small.empty()
+        finished(world)
+
+
+# The database
+
+
+@contextmanager
+def in_use(path: Path) -> Iterator[None]:
+    """Another program is writing to the database."""
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def test_a_database_in_use(world: World, as_told: Judge) -> None:
+    begun(world)
+    impatient(world)
+    with in_use(database(world)):
+        as_told(world.night(NIGHT))
+    assert world.control.writes() == 0
+    finished(world)
+
+
+def test_a_database_that_is_used_while_contacts_are_sent(world: World, as_told: Judge) -> None:
+    begun(world)
+    impatient(world)
+    with closing(sqlite3.connect(database(world), isolation_level=None, check_same_thread=False)) as other:
+        with struck(
+            world, Fault("hang_after", "POST", "/batches", seconds=1.0), lambda: other.execute("BEGIN IMMEDIATE")
+        ):
+            as_told(world.night(NIGHT))
+    assert CHLOE in world.content()
+    finished(world)
+
+
+def test_a_database_that_is_in_use_for_a_moment(world: World, as_told: Judge) -> None:
+    begun(world)
+    with closing(sqlite3.connect(database(world), isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        end = threading.Timer(0.5, lambda: other.execute("ROLLBACK"))
+        end.start()
+        as_told(world.night(NIGHT))
+        end.join()
+    finished(world)
+
+
+@pytest.mark.parametrize("damage", ["no database", "damaged", "newer"])
+def test_a_database_that_is_none_of_ours(damage: str, world: World, as_told: Judge) -> None:
+    begun(world)
+    path = database(world)
+    kept = world.root / "kept.db"
+    shutil.copy(path, kept)
+    if damage == "newer":
+        with closing(sqlite3.connect(path)) as other, other:
+            other.execute("UPDATE alembic_version SET version_num = '9999'")
+    elif damage == "damaged":
+        with path.open("r+b") as file:
+            file.seek(4096)
+            file.write(b"\xff" * (path.stat().st_size - 4096))
+    else:
+        path.write_text("courriel;nom\n" * 1000)
+    as_told(world.night(NIGHT))
+    assert world.control.writes() == 0
+    shutil.copy(kept, path)
+    finished(world)
+
+
+# The archive
+
+
+@pytest.mark.parametrize("damage", ["damaged", "another", "gone"])
+def test_an_archived_file(damage: str, world: World, as_told: Judge) -> None:
+    begun(world)
+    [file, *_] = (world.root / "var" / "archive").rglob("*.gz")
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(b"\x1f\x8bnon" if damage == "damaged" else gzip.compress(b"autre chose"))
+    as_told(world.placier("replay", "demo", "2026-03-01", "--as-of", NIGHT))
+    assert world.placier("replay", "demo", "2026-03-01", "--refetch", "--as-of", NIGHT).code == 0
+    assert world.placier("replay", "demo", "2026-03-01", "--as-of", NIGHT).code == 0
+    assert world.control.writes() == 0
+    finished(world)
+
+
+# Where it speaks
+
+
+def test_a_log_that_cannot_be_written_fails_no_night(world: World) -> None:
+    begun(world)
+    done = spoken("run", "demo", "--as-of", NIGHT, "--log-format", "json", world=world, full="stderr")
+    assert done.returncode == 0
+    assert CHLOE in world.content()
+
+
+def test_an_answer_that_cannot_be_written_is_told(world: World) -> None:
+    done = spoken("status", "--json", world=world, full="stdout")
+    assert done.returncode == 1
+    assert page.row("test_state_faults.py::test_an_answer_that_cannot_be_written_is_told").says(
+        done.stderr.removeprefix("placier: ")
+    )
+    assert "Traceback" not in done.stderr
+
+
+def spoken(*words: str, world: World, full: str) -> subprocess.CompletedProcess[str]:
+    """The program as cron runs it, with a full disk behind one of its two outputs."""
+    command = [sys.executable, "-m", "pipeline", *words, "--config", str(world.config)]
+    with Path("/dev/full").open("w") as nowhere:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, full: nowhere}
+        return subprocess.run(command, **streams, text=True, env=clean_environment(), timeout=120, check=False)
