@@ -527,17 +527,20 @@ def _page(*, to_stderr: bool = False) -> Page:
 
 
 def _print_json(document: object) -> None:
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    from pipeline.log import escaped
+
+    click.echo(escaped(json.dumps(document, ensure_ascii=False, indent=2)))
 
 
 def _complain(error: PlacierError, options: Options) -> None:
+    from pipeline.log import plain
+
     if options.json:
         with suppress(OSError):
             _print_json({"error": {"message": error.message, "remedy": error.remedy, "exit_code": error.exit_code}})
     with suppress(OSError):
-        click.echo(f"placier: {error.message}", err=True)
-        if error.remedy:
-            click.echo(f"  → {error.remedy}", err=True)
+        told = f"placier: {error.message}" + (f"\n  → {error.remedy}" if error.remedy else "")
+        click.echo("\n".join(plain(line) for line in told.split("\n")), err=True)
 
 
 def _unspoken(error: OSError) -> PlacierError:

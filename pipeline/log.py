@@ -12,8 +12,14 @@ from typing import Any, TextIO
 
 import structlog
 
-ADDRESS = re.compile(r"([^\s@<>\"',;:()\[\]]{1,64})@([^\s@<>\"',;:()\[\]]+\.[^\s@<>\"',;:()\[\]]+)")
-CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]")
+_OUTSIDE = r"\s@<>\",;:()\[\]"
+"""What stands between addresses; an apostrophe is part of one, unless it opens it."""
+ADDRESS = re.compile(
+    rf"""(?:(?<![^{_OUTSIDE}])'*([^{_OUTSIDE}'])[^{_OUTSIDE}]*+|"([^"\n])[^"\n]{{0,63}}")@([^{_OUTSIDE}']+\.[^{_OUTSIDE}']+)"""
+)
+"""An address, its name quoted or not: its first letter, and its domain."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What a terminal, a log or a page would obey rather than show: controls, line ends, turns of the writing direction."""
 Event = MutableMapping[str, Any]
 """structlog hands events around as dictionaries of anything."""
 
@@ -62,19 +68,29 @@ class _Forgiving(io.TextIOBase):
 
 def masked(_logger: object, _method: str, event: Event) -> Event:
     """Mask addresses and control characters in every text of an event, however deep."""
-    return {key: _clean(value) for key, value in event.items()}
+    return {plain(key): _clean(value) for key, value in event.items()}
 
 
 def mask(text: str) -> str:
     """A text whose addresses show their first letter and their domain only, on one line."""
-    return CONTROL.sub(" ", ADDRESS.sub(lambda found: f"{found[1][:1]}***@{found[2]}", text))
+    return plain(ADDRESS.sub(lambda found: f"{found[1] or found[2]}***@{found[3]}", text))
+
+
+def plain(text: str) -> str:
+    """A text on one line, blanks in the place of control characters."""
+    return CONTROL.sub(" ", text)
+
+
+def escaped(document: str) -> str:
+    """A JSON text whose control characters are written as escapes: the same document, safe to show."""
+    return CONTROL.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", document)
 
 
 def _clean(value: object) -> object:
-    if isinstance(value, str):
-        return mask(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
     if isinstance(value, dict):
-        return {key: _clean(item) for key, item in value.items()}
+        return {mask(str(key)): _clean(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_clean(item) for item in value]
-    return value
+    return mask(str(value))

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from time import perf_counter
 
 from pipeline.errors import Busy, Held, MissingFile, PlacierError, UsageError
+from pipeline.log import mask
 from pipeline.plan import Blocked, Counts, Plan
 from pipeline.schema import Reject
 
@@ -110,7 +111,7 @@ class Run:
         if self.refused:
             reasons = Counter(self.refused.values()).most_common(3)
             sentences.append(
-                f"{len(self.refused)} contacts refused: " + "; ".join(f"{words} ({n})" for words, n in reasons)
+                f"{len(self.refused)} contacts refused: " + "; ".join(f"{mask(words)} ({n})" for words, n in reasons)
             )
         mend = f"\n`placier status {self.account}` shows what is held, `placier approve {self.account} RUN` lets it through"
         return ". ".join(sentences) + (mend if self.held else "")

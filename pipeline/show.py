@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pipeline.doctor import Check
 from pipeline.held import Holding
-from pipeline.log import mask
+from pipeline.log import mask, plain
 from pipeline.plan import Change, Plan
 from pipeline.run import Run
 
@@ -34,12 +34,12 @@ class Page:
         self._console = console
 
     def say(self, text: str = "", style: str = "") -> None:
-        """One line of text, as it is."""
-        self._console.print(Text(text, style=style if self._console.is_terminal else ""), soft_wrap=True)
+        """One line of text as it is, but for what a terminal would obey."""
+        self._console.print(Text(plain(text), style=style if self._console.is_terminal else ""), soft_wrap=True)
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Rows under a header."""
-        listed = [[str(cell) for cell in row] for row in rows]
+        listed = [[plain(str(cell)) for cell in row] for row in rows]
         if self._console.is_terminal:
             table = Table(*head, box=box.SIMPLE_HEAD, pad_edge=False)
             for row in listed:
@@ -71,7 +71,9 @@ def runs(page: Page, told: Sequence[Run]) -> None:
         if run.plan is not None:
             _plan(page, run)
         if run.message:
-            page.say(f"  {run.message.replace(chr(10), chr(10) + '  → ')}", "red")
+            first, *more = run.message.split("\n")
+            for line in (first, *(f"→ {each}" for each in more)):
+                page.say(f"  {line}", "red")
 
 
 def _plan(page: Page, run: Run) -> None:

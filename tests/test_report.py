@@ -86,7 +86,7 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
     assert "@import" not in page(told())
 
 
-@given(nasty=st.sampled_from([NASTY, "</td></table>", "<article>", "&amp;", "\u202e<b>"]))
+@given(nasty=st.sampled_from([NASTY, "</td></table>", "<article>", "&amp;", "l'<b>"]))
 def test_what_came_from_outside_is_text(nasty: str) -> None:
     outline = Outline(page(told(name=nasty, title=nasty, run_id=nasty, why=nasty)))
     assert outline.open == []

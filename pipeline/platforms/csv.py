@@ -26,14 +26,17 @@ from types import MappingProxyType
 from pipeline.config import CsvPlatform as Configured
 from pipeline.errors import PlatformError
 from pipeline.fields import FIELDS
+from pipeline.log import plain
 from pipeline.platforms import Batch, Consent, Group, Member, Outcome, Person, Value, unheard
 from pipeline.platforms.contract import check_batch
 from pipeline.platforms.wire import as_day
 
 GROUPS = "groupes.json"
 SUPPRESSED = "desabonnes.csv"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_NUMBER = re.compile(r"-?[0-9]+([.,][0-9]+)?")
+_FORMULA = re.compile(r"""(\A|[;\t\r\n])(?=[\s"\x00-\x1f\u200b\ufeff]*[=+\-@＝＋－＠]|\A[\t\r])""")
+"""Where a formula may begin: at the start of a cell, and after what another spreadsheet takes for a separator; blanks and
+quotes before it hide nothing."""
+_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 _EMAIL_HEADERS = frozenset({"courriel", "email", "adresse courriel", "adresse email", "email address", "adresse"})
 
 
@@ -167,7 +170,7 @@ class CsvPlatform:
         refused = {
             person.email.strip().lower(): "the address begins like a formula: add this person by hand"
             for person in batch.people
-            if person.email.strip().startswith(_FORMULA)
+            if _FORMULA.search(person.email.strip())
         }
         people = [person for person in batch.people if person.email.strip().lower() not in refused]
         if people:
@@ -221,7 +224,7 @@ class CsvPlatform:
             "language": person.language,
             "consent_date": person.consent_date.isoformat(),
             "consent_proof": person.consent_proof,
-            "tags": ",".join('"' + title.replace('"', "'") + '"' for title in titles),
+            "tags": ",".join('"' + title.replace('"', "'") + '"' for title in _cells(titles)),
         }
         keys = [*self._dialect.headers, *self._names]
         return [_text(special[key] if key in special else person.values.get(key, "")) for key in keys]
@@ -254,7 +257,8 @@ class CsvPlatform:
         self._written[path] = what
 
     def _note(self, path: Path, what: str) -> None:
-        _append(self._folder / f"{self._label}_LISEZ-MOI.txt", f"{path.name} : {what}\n".encode(), fresh=False)
+        line = f"{path.name} : {plain(what)}\n"
+        _append(self._folder / f"{self._label}_LISEZ-MOI.txt", line.encode(), fresh=False)
 
 
 def _part(path: Path) -> Path:
@@ -279,8 +283,8 @@ def _text(value: Value) -> str:
 
 
 def _cells(row: Iterable[str]) -> list[str]:
-    """Cells that no spreadsheet takes for a formula; real numbers stay."""
-    return [f"'{cell}" if cell.startswith(_FORMULA) and not _NUMBER.fullmatch(cell) else cell for cell in row]
+    """Cells that no spreadsheet takes for a formula: an apostrophe stands before it; real numbers stay."""
+    return [cell if _NUMBER.fullmatch(cell) else _FORMULA.sub(r"\1'", cell) for cell in row]
 
 
 def _plain(text: str) -> str:

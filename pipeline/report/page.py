@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import os
 from collections.abc import Iterable, Sequence
@@ -27,6 +29,8 @@ code{background:#f2f5f9;padding:0 .2rem;word-break:break-all}
 .status.bad{background:#fdeaea;color:#7f1d1d}
 .quiet{color:#526071}
 """
+ALLOWED = f"default-src 'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'"
+"""What a browser may load or run for the page: its own style, nothing else."""
 WORDS = {
     "groups_created": "Groups created",
     "contacts_created": "Contacts created",
@@ -59,7 +63,8 @@ def write_page(reports: Path, run: Run) -> Path:
 def page(run: Run, earlier: Sequence[str] = ()) -> str:
     """The page as HTML: this run, then the articles of `earlier` ones; everything from outside is escaped."""
     title = f"Placier {_text(run.account)} {_day(run)}"
-    head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'><title>{title}</title>"
+    policy = f"<meta http-equiv=Content-Security-Policy content=\"{ALLOWED}; base-uri 'none'; form-action 'none'\">"
+    head = f"<meta charset=utf-8>{policy}<meta name=viewport content='width=device-width'><title>{title}</title>"
     articles = "\n".join([article(run), *earlier[: MOST_RUNS - 1]])
     main = f"<main><h1>{_text(run.account)}: {_day(run)}</h1>\n{articles}\n</main>"
     return f"<!doctype html><html lang=en><head>{head}<style>{STYLE}</style></head><body>{main}</body></html>\n"
@@ -89,7 +94,7 @@ def article(run: Run) -> str:
         "<h3>Who was left alone</h3>",
         _table(("Reason", "Contacts"), list((run.plan.skips if run.plan else {}).items())),
         "<h3>What the platform refused</h3>",
-        _table(("Contact", "Why"), [(mask(email), why) for email, why in sorted(run.refused.items())]),
+        _table(("Contact", "Why"), [(mask(email), mask(why)) for email, why in sorted(run.refused.items())]),
     ]
     return f"<article>{''.join(body)}</article>"
 
