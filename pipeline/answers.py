@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -10,12 +10,13 @@ from sqlalchemy import Connection
 
 from pipeline import policy
 from pipeline.config import Account
-from pipeline.contact import Acknowledged, KnownGroup, Membership
+from pipeline.contact import Acknowledged, KnownGroup, Membership, Suppression
 from pipeline.outbound import rules_of, suppressed
 from pipeline.plan import GENERAL, seated
 from pipeline.project import Desired, Seat, project
 from pipeline.setting import Setting
 from pipeline.store.acknowledged import State
+from pipeline.store.audit import CONSENTS, Act, Audit
 from pipeline.store.history import History
 from pipeline.store.ledger import Ledger
 
@@ -31,34 +32,52 @@ class Known:
     member: Acknowledged | None
     seats: Mapping[str, Membership]
     groups: Mapping[str, KnownGroup]
+    acts: Sequence[Act]
     suppressed: str | None
     pending: bool
     on: date
 
 
-def why(connection: Connection, account: Account, email: str, on: date) -> Json:
-    """May we write to this person on the day `on`, on what basis, until when, with what proof, and who said so."""
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a consent rests on.
+
+    `kept`: the platform's own consent, when that one counts; `act`: what was acknowledged, unless the files that the
+    ledger holds now say just that.
+    """
+
+    start: date
+    proof: str
+    kept: str
+    act: Act | None
+
+
+def why(connection: Connection, account: Account, email: str, on: date, *, past: bool = False) -> Json:
+    """May we write to this person on the day `on`, on what basis, until when, with what proof, and who said so.
+
+    Of a day in the `past`, the lines that its consent was relied on for are told even if the ledger has lost them since.
+    """
     known = _known(connection, account, email.strip().lower(), on)
-    start, proof = _consent(known)
-    until = None if start is None else policy.consent_until(start, account.file.policy.consent_months)
+    ground = _ground(known)
+    rules = account.file.policy
+    until = None if ground is None else policy.consent_until(ground.start, rules.consent_months)
     valid = until is not None and on <= until
-    kept = known.member is not None and bool(known.member.consent_kept)
     basis = None
-    if start is not None:
-        basis = (
-            f"the platform's own consent ({known.member.consent_kept})"
-            if kept and known.member
-            else "implied (active-clients)"
-        )
-    sources = Ledger(connection, account.name).sources(known.email, on.isoformat())
+    if ground is not None:
+        basis = f"the platform's own consent ({ground.kept})" if ground.kept else "implied (active-clients)"
+    told = [(name, lines) for name, lines, _ in Ledger(connection, account.name).sources(known.email, on.isoformat())]
+    if past and ground is not None and ground.act is not None and ground.act.file:
+        kept_since = policy.retention_start(on, rules.retention_months)
+        told = [*([(ground.act.file, ground.act.lines)] if ground.start >= kept_since else []), *told]
+    sources = dict.fromkeys((name, int(line)) for name, lines in told for line in lines.split(","))
     return {
         "email": known.email,
-        "may_send": (valid or kept) and known.suppressed is None,
+        "may_send": (valid or (ground is not None and ground.kept != "")) and known.suppressed is None,
         "basis": basis,
-        "consent_date": None if start is None else start.isoformat(),
+        "consent_date": None if ground is None else ground.start.isoformat(),
         "consent_until": None if until is None else until.isoformat(),
-        "proof": proof,
-        "sources": [{"file": name, "line": int(line)} for name, lines, _ in sources for line in lines.split(",")],
+        "proof": None if ground is None else ground.proof,
+        "sources": [{"file": name, "line": line} for name, line in sources],
         "groups": _groups(known, account),
         "fields": _fields(known),
         "suppressed": known.suppressed,
@@ -72,32 +91,60 @@ def _known(connection: Connection, account: Account, email: str, on: date) -> Kn
     bookings = [row for row in ledger.bookings_of(email) if str(row["booked_on"]) <= day]
     owners = ledger.owners(act["transaction_id"] for act in acts)
     desired = project(bookings, acts, owners, rules_of(account))
-    own = state.suppressions().get(email)
-    reason = suppressed(ledger, state, [email], desired).get(email)
-    if own is not None and (own.since or own.seen_on) > on:
-        reason = None
+    audit = Audit(connection, account.name)
     return Known(
         email=email,
         desired=desired.get(email),
         member=state.members([email]).get(email),
         seats=state.memberships([email]).get(email, {}),
         groups=state.groups(),
-        suppressed=reason,
+        acts=audit.of(email),
+        suppressed=suppressed(ledger, state, [email], desired, known=audit.suppressed(on)).get(email),
         pending=email in ledger.marked(),
         on=on,
     )
 
 
-def _consent(known: Known) -> tuple[date | None, str | None]:
-    """The later of what the ledger says and what the platform has accepted."""
-    found = (
-        [(known.desired.consent_date, known.desired.consent_proof)]
-        if known.desired and known.desired.consent_date
-        else []
-    )
-    if known.member is not None and known.member.consent_date is not None and known.member.consent_date <= known.on:
-        found.append((known.member.consent_date, known.member.consent_proof))
-    return max(found, key=lambda pair: pair[0]) if found else (None, None)
+def _ground(known: Known) -> Ground | None:
+    """What was acknowledged by that day, unless the files tell of a later purchase."""
+    act = _relied_on(known.acts, known.on)
+    start, proof = (known.desired.consent_date, known.desired.consent_proof) if known.desired else (None, "")
+    kept = act.basis if act is not None and act.act == "kept" else ""
+    if act is None or act.consent_date is None or (start is not None and _outweighs(start, act, known.on)):
+        return None if start is None else Ground(start, proof, kept, None)
+    same = (act.consent_date, act.consent_proof) == (start, proof)
+    return Ground(act.consent_date, act.consent_proof, kept, None if same else act)
+
+
+def _outweighs(start: date, act: Act, on: date) -> bool:
+    """Whether what the files say of a day counts for more: a later purchase, or as late a one, not acknowledged yet."""
+    return act.consent_date is None or start > act.consent_date or (start == act.consent_date and act.day > on)
+
+
+def _relied_on(acts: Sequence[Act], on: date) -> Act | None:
+    """The consent that was acknowledged by the day `on`; else the latest of those that began by then and came later."""
+    begun = [act for act in acts if act.act in CONSENTS and act.consent_date is not None and act.consent_date <= on]
+    noted = [act for act in begun if act.day <= on]
+    return noted[-1] if noted else max(begun, key=lambda act: act.consent_date or date.min, default=None)
+
+
+def acts(connection: Connection, account: Account, email: str, on: date) -> list[Json]:
+    """What happened to a person's consent through the day `on`, oldest first."""
+    return [
+        {
+            "act": act.act,
+            "day": act.day.isoformat(),
+            "basis": act.basis,
+            "consent_date": None if act.consent_date is None else act.consent_date.isoformat(),
+            "proof": act.consent_proof,
+            "file": act.file,
+            "lines": act.lines,
+            "run_id": act.run_id,
+            "at": _moment(act.at),
+        }
+        for act in Audit(connection, account.name).of(email.strip().lower())
+        if act.day <= on
+    ]
 
 
 def _fields(known: Known) -> Json:
@@ -230,6 +277,12 @@ def _missing_days(connection: Connection, account: Account) -> list[date]:
 
 def _moment(value: datetime | None) -> str | None:
     return None if value is None else value.replace(microsecond=0).isoformat() + "Z"
+
+
+def came_back(connection: Connection, account: Account) -> list[Suppression]:
+    """The suppressed people who are members of the platform again, by the day on which that was seen."""
+    back = (entry for entry in State(connection, account.name).suppressions().values() if entry.back_on is not None)
+    return sorted(back, key=lambda entry: (entry.back_on or date.min, entry.email))
 
 
 def expiring(connection: Connection, account: Account, within: int, on: date) -> Json:

@@ -230,15 +230,16 @@ def status(options: Options, account: str | None) -> int:
     from pipeline.held import holdings
 
     with _settings(options, [account] if account else []) as settings:
-        found, held = [], {}
+        found, held, back = [], {}, {}
         for setting in settings:
             with setting.database.transaction() as connection:
                 found.append(answers.status(connection, setting))
                 held[setting.account.name] = holdings(connection, setting.account.name)
+                back[setting.account.name] = answers.came_back(connection, setting.account)
     if options.json:
         _print_json({"accounts": found})
     else:
-        show.status(_page(), found, held)
+        show.status(_page(), found, held, back)
     return 0
 
 
@@ -251,11 +252,13 @@ def why(options: Options, account: str, email: str, on: datetime | None) -> int:
     from pipeline import answers, show
 
     with _settings(options, [account]) as settings, settings[0].database.transaction() as connection:
-        answer = answers.why(connection, settings[0].account, email, _day(on, settings[0].account))
+        account_, day = settings[0].account, _day(on, settings[0].account)
+        answer = answers.why(connection, account_, email, day, past=on is not None)
+        acts = answers.acts(connection, account_, email, day)
     if options.json:
         _print_json(answer)
     else:
-        show.why(_page(), answer)
+        show.why(_page(), answer, acts)
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 Values = Mapping[str, str | int | float]
 
@@ -80,13 +80,25 @@ class SentBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a note is signed with: the run that made it, and when (UTC)."""
+
+    run_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Suppression:
-    """An address that is never written to again, why, since when (platform) and since when we know."""
+    """An address that is never written to again, why, since when (platform) and since when we know.
+
+    `back_on`: the day on which it was seen to be a member again all the same.
+    """
 
     email: str
     reason: str
     since: date | None
     seen_on: date
+    back_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection
 
 from pipeline import plan as planning
 from pipeline import push as pushing
 from pipeline.config import Account, CyberimpactPlatform
-from pipeline.contact import Acknowledged, KnownGroup, Membership, SentBatch
+from pipeline.contact import Acknowledged, KnownGroup, Membership, SentBatch, Stamp, Suppression
 from pipeline.errors import UsageError
 from pipeline.plan import Facts, Plan
 from pipeline.platforms import Batch, Group, Outcome, Platform
@@ -27,6 +27,20 @@ UNNUMBERED = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
+class Occasion:
+    """On whose behalf the platform is visited: the run's id, its clock (UTC), and who hears of progress."""
+
+    run_id: str
+    now: Callable[[], datetime]
+    progress: Progress = field(default=lambda stage, done, total: None)
+
+    @property
+    def stamp(self) -> Stamp:
+        """What is noted now is signed with this."""
+        return Stamp(self.run_id, self.now())
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A plan, and what the platform held when it was made; `absent`: who was looked for in a group and is not in it."""
 
@@ -38,11 +52,11 @@ class Prepared:
 class Outbound:
     """One account's way out: `refresh` what the platform knows, `prepare` a plan, `deliver` it."""
 
-    def __init__(self, account: Account, database: Database, platform: Platform, progress: Progress) -> None:
+    def __init__(self, account: Account, database: Database, platform: Platform, occasion: Occasion) -> None:
         self._account = account
         self._database = database
         self._platform = platform
-        self._progress = progress
+        self._occasion = occasion
         self._groups: list[Group] = []
         self._today = date.min
 
@@ -98,7 +112,7 @@ class Outbound:
         arrived, found = pushing.land(flown, known, seats, groups, self._platform)
         with self._database.transaction() as connection:
             state = State(connection, self._account.name)
-            state.acknowledge(arrived, found)
+            state.acknowledge(arrived, found, self._occasion.stamp)
             state.land(emails)
 
     def _look_after(self, late: Sequence[SentBatch]) -> None:
@@ -113,7 +127,7 @@ class Outbound:
         arrived, found = pushing.land(flown, known, seats, groups, self._platform)
         found = [seat for seat in found if seat.state == "in"]  # a batch takes nobody out: that was staff
         with self._database.transaction() as connection:
-            State(connection, self._account.name).acknowledge(arrived, found)
+            State(connection, self._account.name).acknowledge(arrived, found, self._occasion.stamp)
             Ledger(connection, self._account.name).mark_people(pushing.overtaken(arrived, found, known))
 
     def watch(self, today: date) -> None:
@@ -122,7 +136,24 @@ class Outbound:
             known = set(State(connection, self._account.name).suppressions())
         found = self._platform.suppressed(known)
         with self._database.transaction() as connection:
-            State(connection, self._account.name).suppress(found, today)
+            State(connection, self._account.name).suppress(found, today, self._occasion.stamp)
+
+    def watch_again(self, today: date) -> int:
+        """At the end of a run: who is suppressed now; and how many that we know as suppressed are members again.
+
+        Each of them is counted once, and never written to all the same.  Only who is on neither list is looked for.
+        """
+        found = self._platform.suppressed(())
+        with self._database.transaction() as connection:
+            state = State(connection, self._account.name)
+            state.suppress(found, today, self._occasion.stamp)
+            unlisted = state.unlisted(found)
+        if not unlisted or not self._platform.reads_back:
+            return 0
+        back = self._platform.read(unlisted)
+        with self._database.transaction() as connection:
+            State(connection, self._account.name).come_back(back, today, self._occasion.stamp)
+        return len(back)
 
     # Planning
 
@@ -196,7 +227,7 @@ class Outbound:
             batch_size=size,
             language=self._account.file.language,
             consent_months=self._account.file.policy.consent_months,
-            tell=lambda done, total: self._progress("push", done, total),
+            tell=lambda done, total: self._occasion.progress("push", done, total),
         )
 
     def _upsert(self, batch: Batch) -> Outcome:
@@ -235,7 +266,7 @@ class Outbound:
             state = State(connection, self._account.name)
             before = state.memberships({seat.email for seat in receipts.seats})
             seats = [_continued(seat, before.get(seat.email, {}).get(seat.group_key)) for seat in receipts.seats]
-            state.acknowledge(receipts.accepted, seats)
+            state.acknowledge(receipts.accepted, seats, self._occasion.stamp)
             state.land(handled)
             Ledger(connection, self._account.name).unmark(done)
 
@@ -290,12 +321,23 @@ def gather(connection: Connection, account: Account, as_of: date, platform: list
     )
 
 
-def suppressed(ledger: Ledger, state: State, emails: Collection[str], desired: dict[str, Desired]) -> dict[str, str]:
-    """Rules 8 and 9: address -> why it is never written to: its own suppression, or another address's of the person."""
-    known, names = state.suppressions(), state.forgotten()
+def suppressed(
+    ledger: Ledger,
+    state: State,
+    emails: Collection[str],
+    desired: Mapping[str, Desired],
+    *,
+    known: Mapping[str, Suppression] | None = None,
+) -> dict[str, str]:
+    """Rules 8 and 9: address -> why it is never written to: its own suppression, or another address's of the person.
+
+    `known`: the suppressions of a past day, in place of all.
+    """
+    names = state.forgotten()
+    known = state.suppressions() if known is None else known
     gone = {email for email, entry in known.items() if entry.reason == "unsubscribed"}
     links = ledger.linked(emails) if gone else {}
-    old_ids = state.suppressed_contact_ids()
+    old_ids = {key: email for key, email in state.suppressed_contact_ids().items() if email in gone}
     found: dict[str, str] = {}
     for email in emails:
         own = known.get(email) or (known.get(names.name(email)) if names.days else None)

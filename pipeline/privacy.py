@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from pipeline import answers
+from pipeline.contact import Stamp
 from pipeline.content import open_file
 from pipeline.errors import StateError, UntrustedFile
 from pipeline.guard import fingerprint
@@ -31,13 +32,14 @@ def export(setting: Setting, email: str, on: date) -> Json:
         suppression = state.suppressions().get(email)
         held = ledger.bookings_of(email), [act for act in ledger.cancellations_for(email) if act["email"] == email]
         member = state.members([email]).get(email)
+        acts = answers.acts(connection, setting.account, email, date.max)
     consent = {key: answer[key] for key in ("basis", "consent_date", "consent_until", "proof", "may_send")}
     return {
         "email": email,
         "contact": answer["fields"],
         "bookings": held[0],
         "cancellations": held[1],
-        "consent": {**consent, "sent_on": None if member is None else member.sent_on.isoformat()},
+        "consent": {**consent, "sent_on": None if member is None else member.sent_on.isoformat(), "acts": acts},
         "groups": answer["groups"],
         "suppression": None
         if suppression is None
@@ -62,7 +64,7 @@ def forget(setting: Setting, email: str, on: date) -> Json:
         with work.database.transaction() as connection:
             eraser, state = Eraser(connection, account), State(connection, account)
             eraser.keep_contact_ids(email)
-            erased = {**eraser.erase(email, names), **state.forget(email, on)}
+            erased = {**eraser.erase(email, names), **state.forget(email, on, Stamp("forget", setting.now()))}
             erased["held_operations"] = _release(History(connection, account), email)
             digests = eraser.digests() | _held_files(History(connection, account))
         erased["archived_lines"] = sum(_strike(work, digest, names) for digest in sorted(digests))

@@ -345,7 +345,10 @@ def land(
 
 
 def _landed(flight: Flight, member: Member, before: Acknowledged | None, *, whole: bool) -> Acknowledged:
-    """The contact as the platform has it; the consent counts as given when all the fields arrived with it."""
+    """The contact as the platform has it; the consent counts as given when all the fields arrived with it.
+
+    Who has given express consent keeps it, whatever arrived.
+    """
     mapped = {key: value for key, value in member.values.items() if key in BY_KEY or key in REGULAR}
     if whole or before is None:
         date_sent = flight.consent_date if whole else None
@@ -354,7 +357,7 @@ def _landed(flight: Flight, member: Member, before: Acknowledged | None, *, whol
             mapped,
             date_sent,
             flight.consent_proof if whole else "",
-            "",
+            "express-consent" if whole and member.express else "",
             flight.known_at if whole else 0,
             flight.as_of,
         )

@@ -46,6 +46,7 @@ class Run:
     pushed: Counts = field(default_factory=Counts)
     refused: dict[str, str] = field(default_factory=dict)
     unmatched: int = 0
+    came_back: int = 0
     requests: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     ignored_columns: tuple[str, ...] = ()
@@ -94,7 +95,7 @@ class Run:
 
     @property
     def message(self) -> str:
-        """Why the run is not done, in a sentence and the command to type next; empty when all is well."""
+        """What a person must know of it, in a sentence and the command to type next; empty when all is well."""
         if self.error is not None:
             return f"{self.error.message}\n{self.error.remedy}".strip()
         sentences = []
@@ -108,6 +109,11 @@ class Run:
             f"the group {group.title!r} cannot be used ({group.why}); {group.waiting} contacts wait for it"
             for group in self.blocked
         ]
+        if self.came_back:
+            sentences.append(
+                f"{self.came_back} suppressed people are members of the platform again; they are still left alone: "
+                f"`placier status {self.account}` names them"
+            )
         if self.refused:
             reasons = Counter(self.refused.values()).most_common(3)
             sentences.append(

@@ -10,7 +10,7 @@ from pipeline import guard, policy
 from pipeline.outbound import Outbound, Prepared
 from pipeline.record import approve_load, changed
 from pipeline.run import Run
-from pipeline.setting import Setting, today
+from pipeline.setting import Setting, occasion, today
 from pipeline.store.acknowledged import State
 from pipeline.store.erasing import Eraser
 from pipeline.store.history import History, Hold
@@ -20,14 +20,14 @@ def send(work: Setting, told: Run) -> None:
     """Plan and push what is marked; then forget what is too old.  A rehearsal stops at the plan."""
     platform = work.open_platform(told.run_id)
     try:
-        outbound = Outbound(work.account, work.database, platform, work.progress)
+        outbound = Outbound(work.account, work.database, platform, occasion(work, told.run_id))
         with told.stage("plan"):
             outbound.refresh(today(work))
             prepared = _guarded(work, told, outbound.prepare(told.as_of))
         if not work.dry:
             with told.stage("push"):
                 _deliver(told, outbound, prepared)
-                outbound.watch(today(work))
+                told.came_back += outbound.watch_again(today(work))
     finally:
         told.requests += platform.requests
         platform.close()
@@ -67,7 +67,7 @@ def approve_holds(work: Setting, told: Run, holds: Sequence[Hold]) -> None:
     if all(hold.state == "superseded" for hold in holds):
         raise changed(work, holds[0])
     platform = work.open_platform(told.run_id)
-    outbound = Outbound(work.account, work.database, platform, work.progress)
+    outbound = Outbound(work.account, work.database, platform, occasion(work, told.run_id))
     try:
         for hold in (hold for hold in holds if hold.reason == "leaves" and hold.state == "open"):
             _approve_leaves(work, told, hold, outbound)
@@ -77,7 +77,7 @@ def approve_holds(work: Setting, told: Run, holds: Sequence[Hold]) -> None:
         if loads:
             outbound.refresh(today(work))
             _deliver(told, outbound, _guarded(work, told, outbound.prepare(told.as_of)))
-        outbound.watch(today(work))
+        told.came_back += outbound.watch_again(today(work))
     finally:
         told.requests += platform.requests
         platform.close()

@@ -12,7 +12,7 @@ from pipeline.archive import Archive
 from pipeline.config import Account
 from pipeline.desk import own_desk
 from pipeline.errors import PlacierError, unforeseen
-from pipeline.outbound import Progress
+from pipeline.outbound import Occasion, Progress
 from pipeline.platforms import Platform
 from pipeline.run import Run
 from pipeline.sources import Source
@@ -79,6 +79,11 @@ def running(work: Setting, kind: str, day: date | None, as_of: date) -> Iterator
     except PlacierError as caught:  # it is told all the same; the next run notes that this one came to no end
         told.end(error or caught)
     work.finished(told)
+
+
+def occasion(work: Setting, run_id: str) -> Occasion:
+    """What is noted of the platform, is noted for this run."""
+    return Occasion(run_id, work.now, work.progress)
 
 
 def pending(work: Setting) -> bool:

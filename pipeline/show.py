@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.contact import Suppression
 from pipeline.doctor import Check
 from pipeline.held import Holding
 from pipeline.log import mask, plain
@@ -102,8 +103,8 @@ def _change(plan: Plan, change: Change) -> tuple[str, str, str, str]:
     return mask(change.email), ", ".join(change.reasons), joins or "-", leaves or "-"
 
 
-def why(page: Page, answer: Json) -> None:
-    """May we write to this person, on what basis, and who said so."""
+def why(page: Page, answer: Json, acts: Sequence[Json] = ()) -> None:
+    """May we write to this person, on what basis, and who said so; what happened to the consent, oldest first."""
     verdict = "yes" if answer["may_send"] else "no"
     page.say(f"{answer['email']}: may we write? {verdict}", "bold green" if answer["may_send"] else "bold red")
     if answer["suppressed"]:
@@ -113,6 +114,8 @@ def why(page: Page, answer: Json) -> None:
         page.say(f"  proof: {answer['proof']}")
     else:
         page.say("  no consent is known")
+    if acts:
+        page.table(("on", "consent", "from", "proof", "said by"), [_act(act) for act in acts])
     groups = _rows(answer["groups"])
     if groups:
         page.table(
@@ -128,13 +131,37 @@ def why(page: Page, answer: Json) -> None:
         page.say("  no file has ever told of this person")
 
 
+ACTS = {
+    "given": "given",
+    "renewed": "renewed",
+    "kept": "the platform's own was kept",
+    "unsubscribed": "unsubscribed",
+    "bounced": "mail bounced",
+    "came_back": "a member again: left alone",
+    "forgotten": "forgotten",
+}
+
+
+def _act(act: Json) -> tuple[object, ...]:
+    words = ACTS[str(act["act"])]
+    words = f"{words} ({act['basis']})" if act["basis"] else words
+    lines = str(act["lines"]).replace(",", ", ")
+    said = f"{act['file']} line {lines}" if act["file"] else "-"
+    return act["day"], words, act["consent_date"] or "-", act["proof"] or "-", said
+
+
 def written(value: object) -> str:
     """A field's value as people write it: amounts with two decimals."""
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
-def status(page: Page, accounts: Iterable[Json], held: Mapping[str, Sequence[Holding]]) -> None:
-    """How each account stands; `held` by account."""
+def status(
+    page: Page,
+    accounts: Iterable[Json],
+    held: Mapping[str, Sequence[Holding]],
+    back: Mapping[str, Sequence[Suppression]],
+) -> None:
+    """How each account stands; by account, what is held, and which suppressed people are members again (`back`)."""
     for account in accounts:
         success = account["last_success"]
         when = f"{success['finished_at']} (run {success['run_id']})" if isinstance(success, Mapping) else "never"
@@ -149,6 +176,11 @@ def status(page: Page, accounts: Iterable[Json], held: Mapping[str, Sequence[Hol
             for remedy in hold.remedies:
                 page.say(f"    → {remedy}")
         page.say(f"  contacts waiting: {account['pending']}")
+        for entry in back.get(str(account["account"]), ()):
+            page.say(
+                f"  {entry.reason}, and a member of the platform again (seen on {entry.back_on}): {entry.email}", "red"
+            )
+            page.say("  → never written to; unless they asked for it there, unsubscribe them there again", "red")
         rows = [
             (run["run_id"], run["kind"], run["date"] or "-", run["as_of"], run["status"])
             for run in _rows(account["runs"])

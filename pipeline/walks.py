@@ -102,7 +102,7 @@ def _log(run: Run, outside: Outside, *, loud: bool) -> None:
     """The one canonical line of a run."""
     facts = run.json()
     said = {"message": run.message} if run.message else {}
-    speak = outside.log.warning if loud and run.exit_code else outside.log.info
+    speak = outside.log.warning if (loud and run.exit_code) or run.came_back else outside.log.info
     speak("run ended", **{key: facts[key] for key in LOGGED}, **said)
 
 
@@ -111,9 +111,9 @@ def _ping(url: str, suffix: str, outside: Outside) -> None:
 
 
 def _alert(configuration: Configuration, told: Sequence[Run], outside: Outside) -> None:
-    """Tell people of the runs that need them."""
+    """Tell people of the runs that need them, a good one whose check of suppressed people did included."""
     variable = configuration.main.alerts.urls_env
-    trouble = [run for run in told if run.exit_code]
+    trouble = [run for run in told if run.exit_code or run.came_back]
     if not variable or not trouble:
         return
     try:

@@ -25,7 +25,7 @@ from pipeline.outbound import Outbound
 from pipeline.run import Run
 from pipeline.sandbox.control import ConsentState, MemberState, SandboxControl
 from pipeline.sandbox.serve import PlatformServer
-from pipeline.setting import Setting
+from pipeline.setting import Setting, occasion
 from pipeline.store.acknowledged import State
 from pipeline.store.database import open_database
 from pipeline.store.ledger import Ledger
@@ -264,7 +264,7 @@ def test_the_incremental_state_equals_a_full_rebuild(build: Build, past: Past, p
         Ledger(connection, "demo").mark_all()
     platform = house.setting.open_platform("rebuild")
     try:
-        outbound = Outbound(house.setting.account, house.setting.database, platform, house.setting.progress)
+        outbound = Outbound(house.setting.account, house.setting.database, platform, occasion(house.setting, "rebuild"))
         outbound.refresh(past.as_of)
         planned = outbound.prepare(past.as_of).plan
     finally:

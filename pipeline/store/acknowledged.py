@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pipeline.contact import Acknowledged, Flight, KnownGroup, Membership, SentBatch, Suppression
-from pipeline.forgotten import Forgotten
+from pipeline.contact import Acknowledged, Flight, KnownGroup, Membership, SentBatch, Stamp, Suppression
+from pipeline.forgotten import PREFIX, Forgotten
+from pipeline.store.audit import Act, Audit, departures
 from pipeline.store.ledger import chunks
 from pipeline.store.tables import (
     batches,
@@ -32,6 +33,7 @@ class State:
     def __init__(self, connection: Connection, account: str) -> None:
         self._db = connection
         self._account = account
+        self._audit = Audit(connection, account)
 
     # Members and memberships
 
@@ -63,8 +65,9 @@ class State:
         query = select(func.count()).where(memberships.c.account == self._account, memberships.c.state == "in")
         return self._db.execute(query.select_from(memberships)).scalar_one()
 
-    def acknowledge(self, received: Sequence[Acknowledged], seats: Sequence[Membership]) -> None:
-        """Note receipts; they take the contacts out of flight."""
+    def acknowledge(self, received: Sequence[Acknowledged], seats: Sequence[Membership], stamp: Stamp) -> None:
+        """Note receipts, and the acts of consent that they are."""
+        self._audit.receipts(self.members(item.email for item in received), received, stamp)
         self._put(members, [_row(item) for item in received])
         self._put(memberships, [_row(item) for item in seats])
 
@@ -165,7 +168,7 @@ class State:
 
     def suppressions(self) -> dict[str, Suppression]:
         """Every suppressed address."""
-        names = ("email", "reason", "since", "seen_on")
+        names = ("email", "reason", "since", "seen_on", "back_on")
         query = select(*(suppressions.c[name] for name in names)).where(suppressions.c.account == self._account)
         return {row[0]: Suppression(*row) for row in self._db.execute(query)}
 
@@ -176,33 +179,50 @@ class State:
         )
         return {contact_id: email for email, ids in self._db.execute(query) for contact_id in ids}
 
-    def suppress(self, found: Mapping[str, tuple[str, date | None]], seen_on: date) -> int:
-        """Remember suppressed addresses for good; returns how many are new.  Unsubscribed outweighs bounced."""
+    def suppress(self, found: Mapping[str, tuple[str, date | None]], seen_on: date, stamp: Stamp) -> int:
+        """Remember suppressed addresses for good; returns how many are new.  Unsubscribed outweighs bounced.
+
+        One that had come back and left again is no longer back.
+        """
         names = self.forgotten()
         found = {names.name(email) if names.day(email) else email: why for email, why in found.items()}
         known = self.suppressions()
-        fresh: list[dict[str, object]] = [
-            {
-                "email": email,
-                "reason": reason,
-                "since": since,
-                "seen_on": seen_on,
-                "contact_ids": [],
-                "account": self._account,
-            }
-            for email, (reason, since) in found.items()
-            if email not in known
-        ]
+        fresh = [email for email in found if email not in known]
+        row = {"seen_on": seen_on, "contact_ids": [], "account": self._account}
         if fresh:
-            self._db.execute(insert(suppressions), fresh)
-        for email, (reason, since) in found.items():
-            if email in known and reason == "unsubscribed" and known[email].reason != reason:
-                self._db.execute(
-                    update(suppressions)
-                    .where(suppressions.c.account == self._account, suppressions.c.email == email)
-                    .values(reason=reason, since=since)
-                )
+            values = [{"email": email, "reason": found[email][0], "since": found[email][1]} for email in fresh]
+            self._db.execute(insert(suppressions), [{**row, **value} for value in values])
+        worse = [
+            email
+            for email, (reason, _) in found.items()
+            if email in known and reason == "unsubscribed" and known[email].reason != reason
+        ]
+        for email in worse:
+            self._suppression(email, reason="unsubscribed", since=found[email][1])
+        again = [email for email in found if email in known and known[email].back_on is not None]
+        for email in again:
+            self._suppression(email, back_on=None)
+        self._audit.append(departures(found, dict.fromkeys([*fresh, *worse, *again]), seen_on), stamp)
         return len(fresh)
+
+    def come_back(self, emails: Iterable[str], seen_on: date, stamp: Stamp) -> None:
+        """These suppressed addresses are members of the platform again: noted, and still never written to."""
+        listed = sorted(emails)
+        for email in listed:
+            self._suppression(email, back_on=seen_on)
+        self._audit.append([Act(email, "came_back", seen_on) for email in listed], stamp)
+
+    def unlisted(self, found: Collection[str]) -> list[str]:
+        """The suppressed addresses that are not `found` on the platform's lists, nor known to have come back."""
+        return [
+            entry.email
+            for entry in self.suppressions().values()
+            if entry.email not in found and entry.back_on is None and not entry.email.startswith(PREFIX)
+        ]
+
+    def _suppression(self, email: str, **values: object) -> None:
+        mine = and_(suppressions.c.account == self._account, suppressions.c.email == email)
+        self._db.execute(update(suppressions).where(mine).values(**values))
 
     # Forgotten people
 
@@ -214,7 +234,7 @@ class State:
         query = select(tombstones.c.digest, tombstones.c.forgotten_on).where(tombstones.c.account == self._account)
         return Forgotten(key, {row.digest: row.forgotten_on for row in self._db.execute(query)})
 
-    def forget(self, email: str, on: date) -> dict[str, int]:
+    def forget(self, email: str, on: date, stamp: Stamp) -> dict[str, int]:
         """Erase what is acknowledged of an address and leave its hash; a suppression stays, under the hash alone."""
         if self._db.execute(select(keys.c.key).where(keys.c.account == self._account)).scalar() is None:
             self._put(keys, [{"key": secrets.token_hex(32)}])
@@ -233,9 +253,16 @@ class State:
         if held is not None:
             ids = [names.name(contact_id) for contact_id in held.contact_ids]
             self._db.execute(delete(suppressions).where(mine))
-            row = {"reason": held.reason, "since": held.since, "seen_on": held.seen_on, "contact_ids": ids}
+            row = {
+                "reason": held.reason,
+                "since": held.since,
+                "seen_on": held.seen_on,
+                "contact_ids": ids,
+                "back_on": None,
+            }
             self._put(suppressions, [{"email": names.name(email), **row}])
         erased["suppressions"] = int(held is not None)
+        erased["acts"] = self._audit.forget(email, names.name(email), on, stamp)
         return erased
 
     # Both databases

@@ -232,8 +232,28 @@ suppressions = Table(
     Column("since", Date),  # as the platform says
     Column("seen_on", Date, nullable=False),
     Column("contact_ids", JSON, nullable=False),  # of purged bookings, so that a changed address inherits it
+    Column("back_on", Date),  # seen as a member again, though never written to by us
     comment="Addresses that are never written to again.",
 )
+
+consent_acts = Table(
+    "consent_acts",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("account", ACCOUNT, nullable=False),
+    Column("email", EMAIL, nullable=False),  # the keyed hash of one that was forgotten
+    Column("act", String(20), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("basis", String(40), nullable=False),
+    Column("consent_date", Date),
+    Column("consent_proof", Text, nullable=False),
+    Column("file", String(255), nullable=False),
+    Column("lines", Text, nullable=False),
+    Column("run_id", String(40), nullable=False),
+    Column("at", DateTime, nullable=False),
+    comment="The acts that consent rests on: only ever appended, never purged.",
+)
+Index("consent_acts_by_email", consent_acts.c.account, consent_acts.c.email)
 
 tombstones = Table(
     "tombstones",

@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Sequence
 from datetime import date, datetime
 
+from pipeline.contact import Stamp
 from pipeline.schema import BOOKING, CANCELLATION, Reject, Row
 from pipeline.store.ledger import FileRecord, Load, Slot
 
 NOW = datetime(2026, 3, 2, 11, 15)
+STAMP = Stamp("r1", NOW)
 FIRST = date(2026, 3, 1)
 SECOND = date(2026, 3, 2)
 

@@ -14,7 +14,7 @@ from pipeline.store.acknowledged import State
 from pipeline.store.database import Database
 from pipeline.store.history import History, Hold
 
-from .rows import FIRST, NOW, SECOND
+from .rows import FIRST, NOW, SECOND, STAMP
 
 ANNE, BENOIT = "anne@exemple.test", "benoit@exemple.test"
 VALUES = {"first_name": "Zoé", "tickets": 4, "net_amount": 160.05, "show_title": "L'Été « fou » 🎭"}
@@ -37,7 +37,7 @@ def state(database: Database) -> Open:
 def test_a_receipt_comes_back_as_it_was_noted(state: Open) -> None:
     seats = [Membership(ANNE, "general", "in", FIRST), Membership(ANNE, "show:id:S1", "out", SECOND)]
     with state() as it:
-        it.acknowledge([RECEIPT], seats)
+        it.acknowledge([RECEIPT], seats, STAMP)
     with state() as it:
         assert it.members([ANNE, BENOIT]) == {ANNE: RECEIPT}
         assert it.memberships([ANNE, BENOIT]) == {ANNE: {seat.group_key: seat for seat in seats}}
@@ -50,8 +50,8 @@ def test_a_receipt_comes_back_as_it_was_noted(state: Open) -> None:
 def test_a_later_receipt_takes_the_place_of_the_earlier_one(state: Open) -> None:
     later = replace(RECEIPT, values={"first_name": "Anne"}, consent_date=None, consent_kept="express-consent")
     with state() as it:
-        it.acknowledge([RECEIPT], [Membership(ANNE, "general", "in", FIRST)])
-        it.acknowledge([later], [Membership(ANNE, "general", "gone", SECOND, settled=True)])
+        it.acknowledge([RECEIPT], [Membership(ANNE, "general", "in", FIRST)], STAMP)
+        it.acknowledge([later], [Membership(ANNE, "general", "gone", SECOND, settled=True)], STAMP)
         assert it.all_members() == [later]
         assert it.memberships([ANNE])[ANNE]["general"] == Membership(ANNE, "general", "gone", SECOND, settled=True)
 
@@ -59,7 +59,7 @@ def test_a_later_receipt_takes_the_place_of_the_earlier_one(state: Open) -> None
 def test_more_contacts_than_a_statement_takes_are_read(state: Open) -> None:
     people = [replace(RECEIPT, email=f"a{number:04}@exemple.test") for number in range(1_700)]
     with state() as it:
-        it.acknowledge(people, [])
+        it.acknowledge(people, [], STAMP)
         assert len(it.members(person.email for person in people)) == 1_700
         assert it.all_members() == people
         it.forget_members(person.email for person in people[1:])
@@ -80,7 +80,7 @@ def test_what_is_in_flight_stays_so_until_it_lands(state: Open) -> None:
 
 def test_who_was_deleted_by_staff_is_unknown_again(state: Open) -> None:
     with state() as it:
-        it.acknowledge([RECEIPT], [Membership(ANNE, "general", "in", FIRST)])
+        it.acknowledge([RECEIPT], [Membership(ANNE, "general", "in", FIRST)], STAMP)
         it.forget_members([ANNE])
         assert it.all_members() == []
         assert it.memberships([ANNE]) == {}
@@ -93,7 +93,7 @@ def test_a_lost_group_takes_the_seats_in_it_along(state: Open) -> None:
         for group in (general, show):
             it.know_group(group)
         seats = [Membership(ANNE, "general", "in", FIRST), Membership(ANNE, "show:id:S1", "in", FIRST)]
-        it.acknowledge([], [*seats, Membership(BENOIT, "show:id:S1", "out", FIRST)])
+        it.acknowledge([], [*seats, Membership(BENOIT, "show:id:S1", "out", FIRST)], STAMP)
         it.lose_groups(["show:id:S1"])
         assert it.groups() == {"general": general, "show:id:S1": replace(show, deleted=True)}
         assert {key: seat.state for key, seat in it.memberships([ANNE])[ANNE].items()} == {
@@ -107,9 +107,12 @@ def test_a_lost_group_takes_the_seats_in_it_along(state: Open) -> None:
 
 def test_who_is_suppressed_stays_so_and_unsubscribed_outweighs_bounced(state: Open) -> None:
     with state() as it:
-        assert it.suppress({ANNE: ("unsubscribed", FIRST), BENOIT: ("bounced", None)}, SECOND) == 2
-        assert it.suppress({ANNE: ("bounced", SECOND), BENOIT: ("unsubscribed", SECOND)}, SECOND + timedelta(1)) == 0
-        assert it.suppress({}, SECOND) == 0
+        assert it.suppress({ANNE: ("unsubscribed", FIRST), BENOIT: ("bounced", None)}, SECOND, STAMP) == 2
+        assert (
+            it.suppress({ANNE: ("bounced", SECOND), BENOIT: ("unsubscribed", SECOND)}, SECOND + timedelta(1), STAMP)
+            == 0
+        )
+        assert it.suppress({}, SECOND, STAMP) == 0
     with state() as it:
         assert it.suppressions() == {
             ANNE: Suppression(ANNE, "unsubscribed", FIRST, SECOND),

@@ -18,7 +18,7 @@ from pipeline.store.database import Database
 from pipeline.store.erasing import Eraser
 from pipeline.store.ledger import Ledger, Slot, chunks
 
-from .rows import FIRST, NOW, SECOND, booking, cancellation, load
+from .rows import FIRST, NOW, SECOND, STAMP, booking, cancellation, load
 
 ANNE, BENOIT, CHLOE = "anne@exemple.test", "benoit@exemple.test", "chloe@exemple.test"
 Open = Callable[..., AbstractContextManager[Ledger]]
@@ -310,8 +310,8 @@ def test_a_purge_settles_the_seats_that_rested_on_what_it_takes(ledger: Open, da
         it, state = Ledger(connection, "demo"), State(connection, "demo")
         it.record(load(OLD, [booking("T1", ANNE, "2024-01-05 10:00:00")]), NOW)
         it.record(load(FIRST, [booking("T2", ANNE, show="S2")]), NOW)
-        state.acknowledge([], [Membership(ANNE, key, "in", OLD) for key in seats])
-        state.acknowledge([], [Membership(BENOIT, "show:id:S1", "in", OLD)])
+        state.acknowledge([], [Membership(ANNE, key, "in", OLD) for key in seats], STAMP)
+        state.acknowledge([], [Membership(BENOIT, "show:id:S1", "in", OLD)], STAMP)
         eraser(it).purge(START)
         found = {key: seat.settled for key, seat in state.memberships([ANNE])[ANNE].items()}
         assert found == {"general": False, "show:id:S1": True, "show:id:S2": False, "performance:id:S1-1": True}
@@ -321,7 +321,7 @@ def test_a_purge_settles_the_seats_that_rested_on_what_it_takes(ledger: Open, da
 def test_a_purge_keeps_the_contact_ids_of_suppressed_people(database: Database) -> None:
     with database.transaction() as connection:
         it, state = Ledger(connection, "demo"), State(connection, "demo")
-        state.suppress({ANNE: ("unsubscribed", OLD), BENOIT: ("bounced", OLD)}, OLD)
+        state.suppress({ANNE: ("unsubscribed", OLD), BENOIT: ("bounced", OLD)}, OLD, STAMP)
         it.record(
             load(
                 OLD,

@@ -100,6 +100,26 @@ def upgrade() -> None:
         batch_op.create_index("cancellations_by_transaction", ["account", "transaction_id"], unique=False)
 
     op.create_table(
+        "consent_acts",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("act", sa.String(length=20), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("basis", sa.String(length=40), nullable=False),
+        sa.Column("consent_date", sa.Date(), nullable=True),
+        sa.Column("consent_proof", sa.Text(), nullable=False),
+        sa.Column("file", sa.String(length=255), nullable=False),
+        sa.Column("lines", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.String(length=40), nullable=False),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        comment="The acts that consent rests on: only ever appended, never purged.",
+    )
+    with op.batch_alter_table("consent_acts", schema=None) as batch_op:
+        batch_op.create_index("consent_acts_by_email", ["account", "email"], unique=False)
+
+    op.create_table(
         "files",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("account", sa.String(length=100), nullable=False),
@@ -260,6 +280,7 @@ def upgrade() -> None:
         sa.Column("since", sa.Date(), nullable=True),
         sa.Column("seen_on", sa.Date(), nullable=False),
         sa.Column("contact_ids", sa.JSON(), nullable=False),
+        sa.Column("back_on", sa.Date(), nullable=True),
         sa.PrimaryKeyConstraint("account", "email"),
         comment="Addresses that are never written to again.",
     )
