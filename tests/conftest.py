@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from machine.tally import Figures
 from world import World
 
 from pipeline.sandbox.control import SandboxControl
@@ -28,3 +29,8 @@ def night_control(night_server: PlatformServer) -> Iterator[SandboxControl]:
 def world(tmp_path: Path, night_server: PlatformServer, night_control: SandboxControl) -> World:
     night_control.reset()
     return World(tmp_path, night_server, night_control)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Figures(), "crash machine")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,8 +21,12 @@ _FORKS = get_context("forkserver")
 _FORKS.set_forkserver_preload(
     [
         f"pipeline.{room}"
-        for room in ("cli", "doors", "show", "verify", "report.page", "platforms.cyberimpact", "sources.folder", "read")
+        for room in (
+            *("cli", "doors", "show", "verify", "report.page", "platforms.cyberimpact", "sources.folder", "read"),
+            *("sources.sftp", "sandbox.control", "sandbox.serve"),
+        )
     ]
+    + ["psycopg", "sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql"]
 )
 
 
@@ -64,6 +69,22 @@ def killed(*words: str, once: Callable[[], bool]) -> Iterator[None]:
             process.kill()
             process.join(PATIENCE)
     yield
+
+
+def struck(*words: str, once: Callable[[], bool]) -> int | None:
+    """The exit code of the program, or None when it was killed (SIGKILL) because `once` came true before it ended."""
+    with tempfile.TemporaryDirectory(prefix="struck-") as folder:
+        process = _FORKS.Process(target=_main, args=(words, folder), daemon=True)
+        process.start()
+        end = time.monotonic() + PATIENCE
+        while process.is_alive():
+            if once():
+                process.kill()
+            else:
+                time.sleep(0.002)
+            assert time.monotonic() < end, "the program never ended"
+        process.join(PATIENCE)
+        return None if process.exitcode == -signal.SIGKILL else process.exitcode
 
 
 def wait_until(once: Callable[[], bool], alive: Callable[[], bool] = lambda: True) -> None:

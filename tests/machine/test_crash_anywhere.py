@@ -1,0 +1,54 @@
+"""Crash anywhere: whatever goes wrong, one good run leads the platform to where the files and the rules say it must be.
+
+`PLACIER_HISTORIES` says how many histories are played, in blocks of 20, on SQLite and PostgreSQL in turn.  A block draws the
+same histories every time: the id of one that failed, given to pytest, plays it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, note, seed, settings
+from store import conftest as databases
+
+from machine.history import History, histories
+from machine.player import Player, Tally
+from machine.tally import PROPERTY, promised
+from machine.venue import Place, place
+
+postgres = databases.postgres
+BLOCK = 20
+BLOCKS = range(-(-promised() // BLOCK))
+Record = Callable[[str, object], None]
+
+
+@pytest.fixture(scope="module")
+def where(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """The servers of this worker."""
+    with place(tmp_path_factory.mktemp("machine"), postgres) as running:
+        yield running
+
+
+@pytest.mark.timeout(1800)  # a history that fails is made small first
+@pytest.mark.parametrize("block", BLOCKS)
+def test_killed_anywhere_nothing_is_lost_nobody_wronged(block: int, where: Place, record_property: Record) -> None:
+    database, tally = ("sqlite", "postgresql")[block % 2], Tally()
+
+    @seed(block)
+    @settings(
+        max_examples=min(BLOCK, promised() - block * BLOCK),
+        deadline=None,
+        database=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(history=histories())
+    def survives(history: History) -> None:
+        Player(history, where.venue(database, dict(history.policy)), tally, note).play()
+
+    try:
+        survives()
+    finally:
+        record_property(PROPERTY, {**asdict(tally), database: tally.histories})
