@@ -85,7 +85,8 @@ class Archive:
     def strike(self, digest: str, places: Callable[[Path], Iterable[tuple[int, int]]], desk: Path) -> str:
         """Blank the byte spans that `places` finds in an archived file; returns the digest of what stands there now.
 
-        Line ends inside a span stay, so that every other line keeps its number.  The work is done below `desk`.
+        Line ends inside a span stay, so that every other line keeps its number.  The work is done below `desk`.  The file
+        as it was stays too, under its own digest, until it is removed.
         """
         with scratch(desk) as folder:
             path = self.bring(digest, folder / digest)
@@ -96,9 +97,7 @@ class Archive:
             if data is None:
                 return digest
             path.write_bytes(data)
-            changed = self.keep(path)
-        self.remove(digest)
-        return changed
+            return self.keep(path)
 
     def remove(self, digest: str) -> None:
         """Delete an archived file, if it is there; a rehearsal deletes nothing but its own."""

@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from pipeline import config
 from pipeline.archive import Archive
+from pipeline.catalogue import Catalogue
 from pipeline.config import Account, Configuration, CyberimpactPlatform, FolderSource
 from pipeline.outbound import Progress
 from pipeline.platforms import Platform
@@ -46,6 +47,7 @@ def setting(
         account=account,
         database=database,
         archive=Archive(archive),
+        catalogue=Catalogue(archive / "catalogue", account.name),
         locks=archive.parent / "locks",
         desk=archive.parent / "work",
         open_source=lambda: open_source(account, outside),

@@ -15,6 +15,7 @@ import pyarrow as pa
 from pipeline import mapping as mappings
 from pipeline import merge, policy
 from pipeline.archive import Archive
+from pipeline.catalogue import Catalogue
 from pipeline.config import Account, Guard
 from pipeline.content import open_file
 from pipeline.errors import MissingFile, UsageError
@@ -120,7 +121,7 @@ def load_mapping(account: Account) -> ColumnMapping:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How an account's files are read: mapping, time zone, as-of day, who was forgotten; `desk` for rewriting a copy."""
+    """How an account's files are read: mapping, time zone, as-of day, who was forgotten; `desk` is for rewriting a copy."""
 
     columns: ColumnMapping
     zone: ZoneInfo
@@ -128,6 +129,7 @@ class Reader:
     archive: Archive
     forgotten: Forgotten
     desk: Path
+    catalogue: Catalogue
 
 
 def make_load(brought: Sequence[Brought], slot: Slot, reader: Reader) -> tuple[Load, tuple[str, ...]]:
@@ -148,7 +150,7 @@ def make_load(brought: Sequence[Brought], slot: Slot, reader: Reader) -> tuple[L
     identity = [LEDGER_FORMAT, reader.columns.fingerprint, reader.zone.key, told_apart]
     fingerprint = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
     ignored = tuple(dict.fromkeys(name for reading in readings for name in reading.ignored_columns))
-    return Load(slot, fingerprint, tuple(records), entries.bookings, entries.cancellations), ignored
+    return Load(slot, reader.as_of, fingerprint, tuple(records), entries.bookings, entries.cancellations), ignored
 
 
 def _without_forgotten(file: Brought, reading: Reading, reader: Reader) -> tuple[Reading, str]:
@@ -166,6 +168,8 @@ def _without_forgotten(file: Brought, reading: Reading, reader: Reader) -> tuple
     if not struck:
         return reading, file.sha256
     sha256 = reader.archive.strike(file.sha256, lambda path: lines_at(path, reading.delimiter, struck), reader.desk)
+    if not reader.catalogue.wanted_elsewhere(file.sha256):
+        reader.archive.remove(file.sha256)
     rejects = tuple(reject for reject in reading.rejects if reject.line not in struck)
     total = reading.total - len(struck)
     return replace(reading, lines=lines, rejects=rejects, total=total), sha256

@@ -14,7 +14,7 @@ from pipeline.errors import StateError, UntrustedFile
 from pipeline.guard import fingerprint
 from pipeline.inbound import lines_at
 from pipeline.records import DELIMITERS, split
-from pipeline.setting import Setting, at_work
+from pipeline.setting import Setting, at_work, put_in_place
 from pipeline.store.acknowledged import State
 from pipeline.store.erasing import Eraser
 from pipeline.store.history import History
@@ -84,9 +84,8 @@ def _strike(work: Setting, digest: str, names: Callable[[str], bool]) -> int:
     except StateError:
         return 0  # it is no longer in the archive: there is nothing to erase
     if changed != digest:
-        with work.database.transaction() as connection:
-            Eraser(connection, work.account.name).rename_file(digest, changed)
-            History(connection, work.account.name).rename_file(digest, changed)
+        work.catalogue.rewrite(digest, changed)
+        put_in_place(work, [(digest, changed)])
     return len(struck)
 
 

@@ -11,7 +11,7 @@ from pipeline.errors import Held
 from pipeline.inbound import Brought
 from pipeline.run import FileLine, Run
 from pipeline.scratch import scratch
-from pipeline.setting import Setting
+from pipeline.setting import Setting, list_recorded
 from pipeline.store.acknowledged import State
 from pipeline.store.history import History, Hold
 from pipeline.store.ledger import Ledger, Load, Slot
@@ -51,13 +51,20 @@ def take(work: Setting, told: Run, load: Load) -> None:
             _hold_load(told, load, held, history)
         else:
             _record(work, told, load, ledger)
+    list_recorded(work)
 
 
 def _reader(work: Setting, as_of: date) -> inbound.Reader:
     with work.database.transaction() as connection:
         forgotten = State(connection, work.account.name).forgotten()
     return inbound.Reader(
-        inbound.load_mapping(work.account), work.account.zone, as_of, work.archive, forgotten, work.desk
+        columns=inbound.load_mapping(work.account),
+        zone=work.account.zone,
+        as_of=as_of,
+        archive=work.archive,
+        forgotten=forgotten,
+        desk=work.desk,
+        catalogue=work.catalogue,
     )
 
 
@@ -100,6 +107,7 @@ def approve_load(work: Setting, told: Run, hold: Hold) -> None:
     with told.stage("record"), work.database.transaction() as connection:
         _record(work, told, load, Ledger(connection, work.account.name))
         History(connection, work.account.name).close_hold(hold, "approved")
+    list_recorded(work)
 
 
 def changed(work: Setting, hold: Hold) -> Held:

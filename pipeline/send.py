@@ -104,9 +104,6 @@ def purge(work: Setting, as_of: date) -> None:
     """Rule 12: what is older than the retention leaves the ledger and the archive."""
     start = policy.retention_start(as_of, work.account.file.policy.retention_months)
     with work.database.transaction() as connection:
-        eraser = Eraser(connection, work.account.name)
-        eraser.purge(start)
-        stale = eraser.purgeable_files(start)
-    if not work.dry:
-        for digest in stale:
-            work.archive.remove(digest)
+        Eraser(connection, work.account.name).purge(start)
+    for digest in work.catalogue.let_go(start):
+        work.archive.remove(digest)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 
 from pipeline.archive import Archive
+from pipeline.catalogue import Catalogue
 from pipeline.config import Account
 from pipeline.desk import own_desk
 from pipeline.errors import PlacierError, unforeseen
@@ -18,7 +19,9 @@ from pipeline.run import Run
 from pipeline.sources import Source
 from pipeline.store.acknowledged import State
 from pipeline.store.database import Database
+from pipeline.store.erasing import Eraser
 from pipeline.store.history import History
+from pipeline.store.recordings import Recordings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Setting:
     account: Account
     database: Database
     archive: Archive
+    catalogue: Catalogue
     locks: Path
     desk: Path
     open_source: Callable[[], Source]
@@ -53,8 +57,28 @@ def at_work(setting: Setting) -> Iterator[Setting]:
         work = replace(setting, desk=desk)
         if setting.dry:
             stack.enter_context(setting.database.rehearsal(desk))
-            work = replace(work, archive=setting.archive.over(desk / "archive"))
+            aside = setting.archive.over(desk / "archive"), setting.catalogue.over(desk / "catalogue")
+            work = replace(work, archive=aside[0], catalogue=aside[1])
+        put_in_place(work, work.catalogue.read().fresh)  # a `forget` that was killed is finished
+        list_recorded(work)
         yield work
+
+
+def list_recorded(work: Setting) -> None:
+    """List in the archive's catalogue what the ledger has recorded since."""
+    with work.database.transaction() as connection:
+        recorded = Recordings(connection, work.account.name).current()
+    work.catalogue.keep_up(recorded, work.account.file.mapping)
+
+
+def put_in_place(work: Setting, rewritten: Sequence[tuple[str, str]]) -> None:
+    """Archived files that were rewritten take the place of the old ones: in the ledger, in holds, in the archive."""
+    for old, new in rewritten:
+        with work.database.transaction() as connection:
+            Eraser(connection, work.account.name).rename_file(old, new)
+            History(connection, work.account.name).rename_file(old, new)
+        if not work.catalogue.wanted_elsewhere(old):
+            work.archive.remove(old)
 
 
 @contextmanager

@@ -91,11 +91,3 @@ class Eraser:
                 .where(suppressions.c.account == self._account, suppressions.c.email == email)
                 .values(contact_ids=sorted(known))
             )
-
-    def purgeable_files(self, start: date) -> list[str]:
-        """Digests of archived files that are older than `start` and that nothing newer shares."""
-        kept = select(files.c.sha256).where(files.c.business_date >= start)
-        query = select(files.c.sha256).where(
-            files.c.account == self._account, files.c.business_date < start, files.c.sha256.not_in(kept)
-        )
-        return sorted(set(self._db.execute(query).scalars()))

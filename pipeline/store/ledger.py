@@ -75,9 +75,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A day or a backfill's file, read and aggregated, ready to be recorded."""
+    """A day or a backfill's file, read for the day `as_of` and aggregated, ready to be recorded."""
 
     slot: Slot
+    as_of: date
     fingerprint: str
     files: tuple[FileRecord, ...]
     bookings: Sequence[Record]
@@ -137,6 +138,7 @@ class Ledger:
             "kind": load.slot.kind,
             "business_date": load.slot.business_date,
             "name": load.slot.name,
+            "as_of": load.as_of,
             "fingerprint": load.fingerprint,
             "lines": sum(file.lines for file in load.files),
             "recorded_at": now,

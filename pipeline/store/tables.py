@@ -35,6 +35,7 @@ loads = Table(
     Column("kind", String(10), nullable=False),  # day or backfill
     Column("business_date", Date, nullable=False),
     Column("name", String(255), nullable=False),  # of a backfill's file; empty for a day
+    Column("as_of", Date, nullable=False),  # the day it was read for: it judges dates that lie ahead
     Column("fingerprint", String(64), nullable=False),  # of the content: files, mapping, what was accepted
     Column("lines", Integer, nullable=False),
     Column("recorded_at", DateTime, nullable=False),

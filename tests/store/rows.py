@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from pipeline.contact import Stamp
 from pipeline.schema import BOOKING, CANCELLATION, Reject, Row
@@ -73,4 +73,4 @@ def load(
     lines = len(bookings) + len(cancellations) + len(rejects)
     name = where.name or f"Theatre_{where.business_date:%Y%m%d}.csv"
     file = FileRecord("transactions", name, digest, lines, lines - len(rejects), tuple(rejects))
-    return Load(where, digest, (file,), bookings, cancellations)
+    return Load(where, where.business_date + timedelta(days=1), digest, (file,), bookings, cancellations)

@@ -339,15 +339,6 @@ def test_a_purge_keeps_the_contact_ids_of_suppressed_people(database: Database) 
         assert state.suppressed_contact_ids() == {"C1": ANNE, "C2": ANNE}
 
 
-def test_an_archived_file_is_purged_when_nothing_newer_shares_it(ledger: Open) -> None:
-    with ledger() as it:
-        it.record(load(OLD, content="seul"), NOW)
-        it.record(load(OLD - timedelta(days=1), content="vide"), NOW)
-        it.record(load(FIRST, content="vide"), NOW)
-        purgeable = eraser(it).purgeable_files(START)
-    assert purgeable == [load(OLD, content="seul").files[0].sha256]
-
-
 def test_chunks_lose_and_repeat_nothing() -> None:
     assert [len(part) for part in chunks(range(1_601))] == [800, 800, 1]
     assert list(chunks([])) == []

@@ -1,0 +1,175 @@
+"""The catalogue: which archived file is which, so that the ledger can be rebuilt from the archive alone.
+
+A file of JSON lines per account beside the archived files, only ever appended to.  A line tells a load that was recorded, a
+file that was rewritten because a person was forgotten, or until when files were let go.  It holds no personal data.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import StateError
+from pipeline.store.ledger import Slot
+from pipeline.store.recordings import RecordedFile, Recording
+
+Line = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a catalogue says: every recording in order, as its files are archived now.
+
+    `fresh` are the rewritten files after which nothing was recorded, old digest and new; `kept_since`: files of older
+    days were let go.
+    """
+
+    recordings: tuple[Recording, ...] = ()
+    fresh: tuple[tuple[str, str], ...] = ()
+    kept_since: date = date.min
+
+    def current(self) -> dict[Slot, Recording]:
+        """The newest recording of each slot, in the order in which they were recorded."""
+        newest = {recording.slot: number for number, recording in enumerate(self.recordings)}
+        return {self.recordings[number].slot: self.recordings[number] for number in sorted(newest.values())}
+
+    def wanted(self) -> set[str]:
+        """The digests of the files that were not let go, in every version."""
+        kept = (item for item in self.recordings if item.slot.business_date >= self.kept_since)
+        return {file.sha256 for item in kept for file in item.files}
+
+
+class Catalogue:
+    """One account's catalogue.  The account's lock is held by whoever writes; StateError when it cannot be used."""
+
+    def __init__(self, folder: Path, account: str) -> None:
+        self._folder = folder
+        self._path = folder / f"{account}.jsonl"
+
+    def over(self, folder: Path) -> Catalogue:
+        """A copy of all catalogues in `folder`, for a rehearsal."""
+        folder.mkdir(mode=0o700)
+        for path in self._folder.glob("*.jsonl"):
+            shutil.copyfile(path, folder / path.name)
+        return Catalogue(folder, self._path.stem)
+
+    # Reading
+
+    def read(self) -> Listing:
+        """What the catalogue says; nothing if there is none."""
+        return _listing(self._path)
+
+    def wanted_elsewhere(self, digest: str) -> bool:
+        """Whether another account has the same file and has not let go of it."""
+        others = (path for path in self._folder.glob("*.jsonl") if path != self._path)
+        return any(digest in _listing(path).wanted() for path in others)
+
+    # Writing
+
+    def keep_up(self, recordings: Sequence[Recording], mapping: str) -> None:
+        """Append what was recorded and is not listed yet."""
+        listed = {slot: _identity(item) for slot, item in self.read().current().items()}
+        self._append(_line(item, mapping) for item in recordings if listed.get(item.slot) != _identity(item))
+
+    def rewrite(self, old: str, new: str) -> None:
+        """An archived file was rewritten: a person was forgotten."""
+        self._append([{"rewritten": old, "now": new}])
+
+    def let_go(self, start: date) -> list[str]:
+        """Files of days before `start` are needed no more; gives the digests that no account wants."""
+        listing = self.read()
+        days = [item.slot.business_date for item in listing.recordings]
+        if any(listing.kept_since <= day < start for day in days):
+            self._append([{"kept_since": start.isoformat()}])
+        kept = replace(listing, kept_since=max(start, listing.kept_since)).wanted()
+        for path in self._folder.glob("*.jsonl"):
+            if path != self._path:
+                kept |= _listing(path).wanted()
+        stale = {file.sha256 for item in listing.recordings for file in item.files} - kept
+        return sorted(stale)
+
+    def _append(self, lines: Iterable[Line]) -> None:
+        text = "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines)
+        if not text:
+            return
+        try:
+            self._folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            with os.fdopen(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600), "r+b") as file:
+                # A line that was cut off with the power is none: what it told is appended anew.
+                file.seek(file.read().rfind(b"\n") + 1)
+                file.truncate()
+                file.write(text.encode())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise StateError(
+                f"the archive's catalogue {self._path} cannot be written ({error.strerror})",
+                f"check the folder's owner and its disk: ls -ld {self._folder}; df -h {self._folder}",
+            ) from error
+
+
+def _listing(path: Path) -> Listing:
+    try:
+        text = path.read_bytes().decode() if path.exists() else ""
+        return _told([json.loads(line) for line in text.split("\n")[:-1]])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StateError(
+            f"the archive's catalogue {path} cannot be read ({type(error).__name__})",
+            "restore it from a backup of the archive; if there is none, move it away: the next run lists the ledger anew",
+        ) from error
+
+
+def _told(lines: Sequence[Line]) -> Listing:
+    """Read from the end, so that each recording bears the names that its files have by now."""
+    recordings: list[Recording] = []
+    fresh: list[tuple[str, str]] = []
+    now: dict[str, str] = {}
+    kept_since = date.min
+    for line in reversed(lines):
+        if "kept_since" in line:
+            kept_since = max(kept_since, date.fromisoformat(line["kept_since"]))
+        elif "rewritten" in line:
+            old, new = str(line["rewritten"]), str(line["now"])
+            now[old] = now.get(new, new)
+            if not recordings:
+                fresh.append((old, new))
+        else:
+            recordings.append(_recording(line, now))
+    return Listing(tuple(reversed(recordings)), tuple(reversed(fresh)), kept_since)
+
+
+def _identity(item: Recording) -> tuple[datetime, list[str]]:
+    return item.recorded_at, [file.sha256 for file in item.files]
+
+
+def _line(item: Recording, mapping: str) -> Line:
+    return {
+        "recorded_at": item.recorded_at.isoformat(),
+        "kind": item.slot.kind,
+        "business_date": item.slot.business_date.isoformat(),
+        "name": item.slot.name,
+        "as_of": item.as_of.isoformat(),
+        "mapping": mapping,
+        "fingerprint": item.fingerprint,
+        "lines": item.lines,
+        "files": [asdict(file) for file in item.files],
+    }
+
+
+def _recording(line: Line, now: Mapping[str, str]) -> Recording:
+    files = [RecordedFile(**{**file, "sha256": now.get(file["sha256"], file["sha256"])}) for file in line["files"]]
+    return Recording(
+        Slot(line["kind"], date.fromisoformat(line["business_date"]), line["name"]),
+        date.fromisoformat(line["as_of"]),
+        line["fingerprint"],
+        line["lines"],
+        datetime.fromisoformat(line["recorded_at"]),
+        tuple(files),
+    )
