@@ -17,6 +17,7 @@ check: $(ready)
 	$(run)/ruff check .
 	$(run)/mypy
 	$(run)/lint-imports
+	$(run)/python scripts/audit
 
 fix: $(ready)
 	$(run)/ruff format .
