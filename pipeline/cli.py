@@ -96,7 +96,8 @@ def command(body: Body) -> click.Command:
             chosen, as_json or bool(before.get("as_json")), log_format, verbose or bool(before.get("verbose"))
         )
         try:
-            code = body(options, **words)
+            with _for_us_alone(but_readable=body.__name__ == "init"):
+                code = body(options, **words)
         except PlacierError as error:
             _complain(error, options)
             code = error.exit_code
@@ -439,6 +440,17 @@ def _extra(name: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise UsageError(f"this needs the package {error.name}", f"pip install 'placier[{name}]'") from error
+
+
+@contextmanager
+def _for_us_alone(*, but_readable: bool) -> Iterator[None]:
+    """What is made in the block is its owner's alone, whatever the umask was; `but_readable`: others may read it."""
+    before = os.umask(0o077)
+    os.umask(before | 0o022 if but_readable else 0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _configuration(options: Options) -> Configuration:

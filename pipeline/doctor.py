@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ class Check:
 
 def examine(configuration: Configuration, accounts: list[Account], outside: Outside) -> list[Check]:
     """Look at everything that a run needs; nothing is written but an empty database, if there is none."""
-    checks = [_tried("", "database", lambda: _state(configuration))]
+    checks = [_tried("", "database", lambda: _state(configuration)), *_private_state(configuration)]
     for account in accounts:
         checks += _account(account, outside)
     if not accounts:
@@ -66,6 +67,22 @@ def _state(configuration: Configuration) -> str:
     database = open_state(configuration)
     database.close()
     return "the database is there and up to date"
+
+
+def _private_state(configuration: Configuration) -> list[Check]:
+    """Whether the state is its owner's alone.  Placier makes it so; who moves or restores it may leave it open."""
+    state = configuration.main.state
+    archive = configuration.path(state.archive)
+    kept = [archive, configuration.path(state.reports), archive.parent / "locks"]
+    if configuration.state_url().startswith("sqlite:///"):
+        kept.append(Path(configuration.state_url().removeprefix("sqlite:///")))
+    opened = [path for path in kept if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077]
+    if not opened:
+        return [Check("", "private", True, "what is kept is its owner's alone")]
+    return [
+        Check("", "private", False, f"{path} is open to others, it holds personal data", f"chmod -R go= {path}")
+        for path in opened
+    ]
 
 
 def _private(account: Account, key: Path) -> str:
