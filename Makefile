@@ -4,7 +4,7 @@ ready := .venv/installed
 run := .venv/bin
 TESTS ?=
 
-.PHONY: demo test check fix bench
+.PHONY: demo test check fix bench mutants
 
 demo: $(ready)
 	@$(run)/placier demo
@@ -25,6 +25,9 @@ fix: $(ready)
 
 bench: $(ready)
 	@$(run)/python benchmarks/first_backfill.py
+
+mutants: $(ready)
+	@$(run)/python scripts/mutants.py $(MUTANTS)
 
 $(ready): requirements.lock pyproject.toml scripts/setup
 	@PYTHON="$(PYTHON)" scripts/setup

@@ -108,7 +108,7 @@ def test_every_command_has_help_and_is_in_the_readme_with_its_options(name):
     assert wanted == set(re.findall(r"--[a-z-]+", row.group(1)))
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "check", "fix", "bench"])
+@pytest.mark.parametrize("target", ["demo", "test", "check", "fix", "bench", "mutants"])
 def test_every_make_target_that_is_told_exists(target):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{target}:", makefile, re.MULTILINE)

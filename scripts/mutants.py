@@ -1,0 +1,278 @@
+"""Rules broken on purpose, one at a time: each must make the test fail that is named beside it.
+
+    make mutants                             all of them
+    make mutants MUTANTS="consent approved"  those whose name holds one of these words
+
+The tree is copied to a temporary folder, and only there is anything changed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "var", "__pycache__", ".*_cache", "*.db")
+PATIENCE = 600.0
+"""Seconds for one test; a mutant on which it hangs longer is not caught."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """In `file`, `old` (there exactly once) becomes `new`: then `test` must fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+POLICY, PROJECT, PLAN, GUARD = (f"pipeline/{name}.py" for name in ("policy", "project", "plan", "guard"))
+PUSH, OUTBOUND, RECORD, SEND = (f"pipeline/{name}.py" for name in ("push", "outbound", "record", "send"))
+LEDGER, STATE, DATABASE = (f"pipeline/store/{name}.py" for name in ("ledger", "acknowledged", "database"))
+RULES, DAYS, PLATFORM = (f"tests/test_night_{name}.py" for name in ("rules", "days", "platform"))
+GUARDS, CRASH, LAWS = "tests/test_guards.py", "tests/test_crash.py", "tests/test_laws.py"
+
+MUTANTS = (
+    # Policy
+    Mutant(
+        "consent ends a day early", POLICY,
+        "return on > consent_until(start, months)",
+        "return on >= consent_until(start, months)",
+        f"{RULES}::test_consent_lasts_24_months_clamped_through_its_last_day",
+    ),
+    Mutant(
+        "the fourth day of grace joins", POLICY,
+        "return as_of - timedelta(days=grace_days)",
+        "return as_of - timedelta(days=grace_days + 1)",
+        f"{RULES}::test_show_ended_at_most_three_days_before_gives_a_seat",
+    ),
+    Mutant(
+        "one limit of leaves is enough to hold", POLICY,
+        "return leaves > max_leaves and leaves > max_ratio * memberships",
+        "return leaves > max_leaves or leaves > max_ratio * memberships",
+        f"{GUARDS}::test_more_than_fifty_leaves_and_more_than_a_fifth_of_the_seats_are_held",
+    ),
+    Mutant(
+        "twenty bad lines are let through", POLICY,
+        "return rejected >= MIN_REJECTS and rejected > ratio * lines",
+        "return rejected > MIN_REJECTS and rejected > ratio * lines",
+        f"{DAYS}::test_too_many_bad_lines_hold_the_whole_file_until_approved",
+    ),
+    Mutant(
+        "ten times the median is let through", POLICY,
+        "lines >= max_ratio * max(median(history), 1)",
+        "lines > max_ratio * max(median(history), 1)",
+        f"{GUARDS}::test_a_corrected_file_takes_the_place_of_what_is_held[volume]",
+    ),
+    Mutant(
+        "a twin shares the title of its sister", PLAN,
+        "    return next((twin for twin in twins if taken.get(policy.same_title(twin), key) == key), twins[-1])",
+        "    return title",
+        f"{RULES}::test_second_show_of_one_title_gets_its_own_group_with_its_id",
+    ),
+    # What the ledger asks for
+    Mutant(
+        "at the same instant the purchase wins", PROJECT,
+        'if _whole(row["booked_at"]) > cancelled_at]',
+        'if _whole(row["booked_at"]) >= cancelled_at]',
+        f"{RULES}::test_cancellation_and_group",
+    ),
+    Mutant(
+        "a cancellation concerns the address that it carries", PROJECT,
+        '        bought = by_transaction.get(cancellation["transaction_id"])\n',
+        "        bought = None\n",
+        f"{RULES}::test_cancellation_concerns_the_buyer_of_its_transaction_whatever_its_address",
+    ),
+    # The plan
+    Mutant(
+        "consent moves back", PLAN,
+        "if known is not None and known.consent_date is not None and known.consent_date > consent_date:",
+        "if False and known is not None and known.consent_date is not None:",
+        f"{RULES}::test_consent_is_renewed_by_a_purchase_and_never_moved_back",
+    ),
+    Mutant(
+        "the suppressed are sent", PLAN,
+        "    if change.email in facts.suppressed:\n        return None, facts.suppressed[change.email]\n",
+        "",
+        f"{PLATFORM}::test_suppressed_address_is_never_sent_whatever_it_buys",
+    ),
+    Mutant(
+        "a purge takes people out of groups", PLAN,
+        "        elif not membership.settled:\n",
+        "        else:\n",
+        f"{RULES}::test_purge_takes_rows_and_archived_files_and_nobody_out_of_a_group",
+    ),
+    Mutant(
+        "a group that staff deleted comes back with everybody", PLAN,
+        '(state == "gone" and newer)',
+        'state == "gone"',
+        f"{PLATFORM}::test_deleted_show_group_comes_back_for_new_buyers_only",
+    ),
+    Mutant(
+        "a new address is free of the old one's suppression", OUTBOUND,
+        '            found[email] = "unsubscribed_as"\n',
+        "            pass\n",
+        f"{RULES}::test_new_address_of_an_unsubscribed_person_is_unsubscribed_as",
+    ),
+    # Guards
+    Mutant(
+        "what is held is let go by the next run", GUARD,
+        "    return leaves & frozenset(held)\n",
+        "    return frozenset()\n",
+        "tests/test_plan.py::test_what_is_held_stays_held_while_the_rest_goes_on",
+    ),
+    Mutant(
+        "what is held is sent with the rest", GUARD,
+        "    if not held:\n        return planned\n",
+        "    if held or not held:\n        return planned\n",
+        f"{GUARDS}::test_what_is_held_waits_for_an_approval_and_nothing_else_does[leaves]",
+    ),
+    Mutant(
+        "an approved file stays held", RECORD,
+        'close_hold(hold, "approved")',
+        'close_hold(hold, "open")',
+        f"{GUARDS}::test_an_approval_that_was_killed_is_finished[run-rejects]",
+    ),
+    Mutant(
+        "an approval that was cut off cannot be finished", SEND,
+        'or seats[email][key].state != "out" for',
+        'or seats[email][key].state != "" for',
+        f"{GUARDS}::test_an_approval_that_was_killed_is_finished[approve-leaves]",
+    ),
+    # Push
+    Mutant(
+        "nothing is noted before it is sent", OUTBOUND,
+        "            state.depart(pushing.flights(planned))\n",
+        "",
+        f"{CRASH}::test_killed_anywhere_then_corrected_nobody_strays[after-a-batch-is-taken]",
+    ),
+    Mutant(
+        "a receipt is what was hoped", PUSH,
+        "inside = [key for key in change.joins if (change.email, key) in joined]",
+        "inside = list(change.joins)",
+        "tests/test_push.py::test_who_is_not_in_all_of_its_groups_is_refused_but_keeps_the_seats_it_got",
+    ),
+    Mutant(
+        "whoever is missing after the batch was sent all the same", PUSH,
+        '    if after is None:\n        return "not among the members after the batch"\n',
+        '    if after is None:\n        return ""\n',
+        f"{PLATFORM}::test_batch_that_goes_wrong_is_finished_in_the_end[half]",
+    ),
+    Mutant(
+        "the refused lose their mark", OUTBOUND,
+        " - planned.waiting - set(receipts.refused)",
+        " - planned.waiting",
+        f"{PLATFORM}::test_refused_contact_is_told_the_others_go_on_and_it_is_tried_again",
+    ),
+    Mutant(
+        "a better consent is overwritten", PUSH,
+        "for email, change in upserts.items() if email not in before.better}",
+        "for email, change in upserts.items()}",
+        "tests/test_push.py::test_a_better_consent_is_left_alone_and_fields_and_groups_are_written",
+    ),
+    Mutant(
+        "a member that staff deleted comes back", PUSH,
+        "c.known_at > known[c.email].known_at or",
+        "c.known_at >= known[c.email].known_at or",
+        f"{PLATFORM}::test_member_that_staff_deleted_comes_back_only_after_buying",
+    ),
+    # The store
+    Mutant(
+        "a backfill wins over the day file of its date", LEDGER,
+        'return self.business_date.toordinal() * 2 + (self.kind == "day")',
+        "return self.business_date.toordinal() * 2",
+        f"{DAYS}::test_day_file_beats_a_backfill_of_its_date_and_an_older_one",
+    ),
+    Mutant(
+        "a corrected file forgets whom its first version touched", LEDGER,
+        "self._settle([load_id] if old is None else [old[0], load_id],",
+        "self._settle([load_id],",
+        f"{DAYS}::test_reissued_cancellation_puts_the_contact_back",
+    ),
+    Mutant(
+        "a suppression is forgotten when the platform forgets it", STATE,
+        "        known = self.suppressions()\n        fresh: list[dict[str, object]]",
+        "        self._db.execute(delete(suppressions).where(suppressions.c.email.not_in(list(found))))\n"
+        "        known = self.suppressions()\n        fresh: list[dict[str, object]]",
+        "tests/store/test_acknowledged.py::test_who_is_suppressed_stays_so_and_unsubscribed_outweighs_bounced",
+    ),
+    Mutant(
+        "two runs of an account at once", DATABASE,
+        "            with _file_lock(path, account):\n                yield\n",
+        "            yield\n",
+        "tests/test_night_accounts.py::test_another_run_of_the_account_under_way_ends_with_75",
+    ),
+    Mutant(
+        "a rehearsal is kept", "pipeline/setting.py",
+        "            stack.enter_context(setting.database.rehearsal())\n",
+        "",
+        f"{DAYS}::test_dry_run_shows_the_plan_and_leaves_no_trace[run]",
+    ),
+)  # fmt: skip
+
+
+def occurrences(mutant: Mutant, root: Path = ROOT) -> int:
+    """How often the text to change stands in its file."""
+    return (root / mutant.file).read_text(encoding="utf-8").count(mutant.old)
+
+
+def fails(tests: Sequence[str], tree: Path) -> bool:
+    """Whether one of the tests fails in the tree; AssertionError when they cannot be run at all."""
+    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", "-n", "0"]
+    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [*words, *tests], cwd=tree, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode in {0, 1}, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.returncode == 1
+
+
+def caught(mutant: Mutant, tree: Path) -> bool:
+    """Whether the mutant's test fails with it; the tree is left as it was."""
+    path = tree / mutant.file
+    sound = path.read_text(encoding="utf-8")
+    path.write_text(sound.replace(mutant.old, mutant.new), encoding="utf-8")
+    try:
+        return fails([mutant.test], tree)
+    finally:
+        path.write_text(sound, encoding="utf-8")
+
+
+def main(words: Sequence[str]) -> int:
+    """Try the mutants whose names hold one of the words, or all; 0 when each was caught."""
+    chosen = [mutant for mutant in MUTANTS if not words or any(word in mutant.name for word in words)]
+    stale = [mutant.name for mutant in MUTANTS if occurrences(mutant) != 1]
+    if stale or not chosen:
+        print("no such mutant" if not chosen else f"the text to change is not there exactly once: {', '.join(stale)}")
+        return 2
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        tree = Path(folder) / "tree"
+        shutil.copytree(ROOT, tree, ignore=LEFT_OUT, symlinks=True)
+        if fails(sorted({mutant.test for mutant in chosen}), tree):
+            print("a test fails without any mutant: mend that first")
+            return 1
+        alive = 0
+        for mutant in chosen:
+            start = time.monotonic()
+            dead = caught(mutant, tree)
+            alive += not dead
+            print(
+                f"{'caught' if dead else 'ALIVE '}  {mutant.name:58} {mutant.file:32} {mutant.test}"
+                f"  ({time.monotonic() - start:.0f} s)",
+                flush=True,
+            )
+    print(f"\n{len(chosen) - alive} of {len(chosen)} mutants were caught")
+    return 1 if alive else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
