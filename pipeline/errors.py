@@ -4,6 +4,7 @@
      ├── UsageError        exit 2   a wrong word on the command line, a wrong key in a file: a person mends it
      ├── MissingFile       exit 4   the day file is not there (yet): the next run looks again
      ├── Held              exit 5   a guard holds something: `placier approve`
+     │    └── Emptied                the platform lacks what was there: another account, or somebody emptied it
      ├── Busy              exit 75  another run of this account is under way
      └── Failure           exit 1   this run failed, nothing was half-done
           ├── Defect                something unforeseen: the kind of exception and its place, never its words
@@ -51,6 +52,15 @@ class Held(PlacierError):
     """A guard holds operations until somebody approves them."""
 
     exit_code = 5
+
+
+class Emptied(Held):
+    """The platform lacks `lacking` groups or people that should be there; `fingerprint` says which."""
+
+    def __init__(self, message: str, remedy: str, lacking: int, fingerprint: str) -> None:
+        super().__init__(message, remedy)
+        self.lacking = lacking
+        self.fingerprint = fingerprint
 
 
 class Busy(PlacierError):

@@ -15,6 +15,7 @@ GROUPS = 10
 """So many groups are named one by one, those that most people would leave first."""
 WORDS = {
     "leaves": "{count} leaves of groups at once: none was sent, everything else was",
+    "platform": "{count} groups or people that were on the platform are not there any more: nothing was sent",
     "rejects": "{count} bad lines, too many: nothing of the day's files is recorded",
     "volume": "{count} lines, far more than usual: nothing of the day's files is recorded",
 }

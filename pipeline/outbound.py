@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -9,10 +10,11 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import Connection
 
 from pipeline import plan as planning
+from pipeline import policy
 from pipeline import push as pushing
 from pipeline.config import Account, CyberimpactPlatform
 from pipeline.contact import Acknowledged, KnownGroup, Membership, SentBatch, Stamp, Suppression
-from pipeline.errors import UsageError
+from pipeline.errors import Emptied, UsageError
 from pipeline.plan import Facts, Plan
 from pipeline.platforms import Batch, Group, Outcome, Platform
 from pipeline.project import Desired, Rules, project
@@ -58,6 +60,7 @@ class Outbound:
         self._platform = platform
         self._occasion = occasion
         self._groups: list[Group] = []
+        self.accepted = ""
         self._today = date.min
 
     # Reading the platform
@@ -71,17 +74,44 @@ class Outbound:
                 f"create them by hand in the platform, then `placier doctor {self._account.name}`",
             )
         self._groups = self._platform.groups()
-        with self._database.transaction() as connection:
-            state = State(connection, self._account.name)
-            there = {group.id for group in self._groups}
-            state.lose_groups(
-                key for key, group in state.groups().items() if not group.deleted and group.platform_id not in there
-            )
+        self._lose_groups()
         self._today = today
         late = self._await_batches()
         self._land()
         self._look_after(late)
         self.watch(today)
+
+    def accept(self, fingerprint: str) -> None:
+        """Take the platform for ours although it lacks what `Emptied` told with this fingerprint."""
+        self.accepted = fingerprint
+
+    def _lose_groups(self) -> None:
+        """Staff deleted the groups that are not there any more; Emptied when that cannot be staff tidying up."""
+        there = {group.id for group in self._groups}
+        with self._database.transaction() as connection:
+            state = State(connection, self._account.name)
+            living = {key: group for key, group in state.groups().items() if not group.deleted}
+            lost = {key for key, group in living.items() if group.platform_id not in there}
+            seats, people = state.count_memberships(), state.newest_members(policy.SAMPLE)
+        if lost and len(lost) == len(living) and self._platform.reads_back:
+            found = self._platform.read(people)
+            if policy.platform_emptied(seats, len(people), len(found)):
+                self._mind(f"none of the {len(lost)} groups that Placier looks after", lost)
+        with self._database.transaction() as connection:
+            State(connection, self._account.name).lose_groups(lost)
+
+    def _mind(self, what: str, lacking: Collection[str]) -> None:
+        """Emptied, unless exactly this was accepted."""
+        fingerprint = hashlib.sha256("\n".join(sorted(lacking)).encode()).hexdigest()
+        if fingerprint != self.accepted:
+            name = self._account.name
+            raise Emptied(
+                f"{name}: the platform has {what}: it is another account's, or somebody emptied it; nothing was sent",
+                f"`placier doctor {name}` names the account that the token opens; if this is meant, `placier push {name}`, "
+                f"then approve the run that `placier status {name}` names",
+                len(lacking),
+                fingerprint,
+            )
 
     def _await_batches(self) -> list[SentBatch]:
         """Wait for the batches of a run that was cut short; gives those that a run has gone on without.
@@ -161,6 +191,9 @@ class Outbound:
         """The plan for the marked contacts; those whom staff deleted come back only if they bought since."""
         prepared, known = self._plan(as_of)
         alone, back = pushing.vanished(prepared.plan, known, prepared.survey, self._platform)
+        asked = sum(change.upsert and change.email in known for change in prepared.plan.changes)
+        if policy.too_many_vanished(len(alone | back), asked):
+            self._mind(f"not {len(alone | back)} of the {asked} contacts to be updated, whom it had", alone | back)
         if back:
             with self._database.transaction() as connection:
                 State(connection, self._account.name).forget_members(back)

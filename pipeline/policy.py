@@ -23,6 +23,8 @@ KEY_LENGTH = 200
 MIN_REJECTS = 20
 VOLUME_DAYS = 28
 VOLUME_HISTORY = 7
+SAMPLE = 3
+MANY = 50
 
 
 # Aggregation and texts
@@ -134,6 +136,20 @@ def too_many_leaves(leaves: int, memberships: int, max_leaves: int, max_ratio: f
 def too_many_lines(lines: int, history: Sequence[int], max_ratio: float) -> bool:
     """Hold a day with `max_ratio` times the median lines of the last 28 days, once there are 7 days of history."""
     return len(history) >= VOLUME_HISTORY and lines >= max_ratio * max(median(history), 1)
+
+
+def platform_emptied(seats_lost: int, asked: int, found: int) -> bool:
+    """Whether it is more than staff tidying up when all groups that were ours are gone at once.
+
+    It is when none of the people asked for (at least three) is a member either: another account's token, for one; or
+    when more than 50 seats would be lost.
+    """
+    return (asked >= SAMPLE and found == 0) or seats_lost > MANY
+
+
+def too_many_vanished(missing: int, asked: int) -> bool:
+    """Whether it is more than staff deleting members: more than 50 are missing, and more than a fifth of those asked for."""
+    return missing > MANY and missing > asked / 5
 
 
 # Retention

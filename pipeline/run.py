@@ -103,6 +103,7 @@ class Run:
             what = {
                 "leaves": "leaves of groups are held: too many at once",
                 "volume": "lines are held: far more than usual",
+                "platform": "groups or people are gone from the platform: all is held",
             }
             sentences.append(f"{operations} {what.get(reason, 'bad lines: the file is held')}")
         sentences += [

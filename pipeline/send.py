@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 
 from pipeline import guard, policy
+from pipeline.errors import Emptied
 from pipeline.outbound import Outbound, Prepared
 from pipeline.record import approve_load, changed
 from pipeline.run import Run
@@ -22,8 +23,7 @@ def send(work: Setting, told: Run) -> None:
     try:
         outbound = Outbound(work.account, work.database, platform, occasion(work, told.run_id))
         with told.stage("plan"):
-            outbound.refresh(today(work))
-            prepared = _guarded(work, told, outbound.prepare(told.as_of))
+            prepared = _guarded(work, told, _prepared(work, told, outbound))
         if not work.dry:
             with told.stage("push"):
                 _deliver(told, outbound, prepared)
@@ -32,6 +32,31 @@ def send(work: Setting, told: Run) -> None:
         told.requests += platform.requests
         platform.close()
     purge(work, told.as_of)
+
+
+def _prepared(work: Setting, told: Run, outbound: Outbound) -> Prepared:
+    """The plan; Emptied, and held until it is approved, when the platform lacks what should be there."""
+    try:
+        outbound.refresh(today(work))
+        prepared = outbound.prepare(told.as_of)
+    except Emptied as error:
+        _hold_platform(work, told, error, outbound.accepted)
+        raise
+    _hold_platform(work, told, None, outbound.accepted)
+    return prepared
+
+
+def _hold_platform(work: Setting, told: Run, error: Emptied | None, accepted: str) -> None:
+    """Hold all that is to be sent to a platform that lacks what should be there; let it go when it does not, or may."""
+    with work.database.transaction() as connection:
+        history = History(connection, work.account.name)
+        earlier = [hold for hold in history.open_holds() if hold.reason == "platform"]
+        mark = "" if error is None else error.fingerprint
+        for hold in earlier:
+            if hold.fingerprint != mark:
+                history.close_hold(hold, "approved" if hold.fingerprint == accepted else "superseded")
+        if error is not None and all(hold.fingerprint != mark for hold in earlier):
+            history.hold(Hold(told.run_id, "platform", told.date, told.as_of, error.lacking, mark, {}))
 
 
 def _deliver(told: Run, outbound: Outbound, prepared: Prepared) -> None:
@@ -69,14 +94,16 @@ def approve_holds(work: Setting, told: Run, holds: Sequence[Hold]) -> None:
     platform = work.open_platform(told.run_id)
     outbound = Outbound(work.account, work.database, platform, occasion(work, told.run_id))
     try:
+        for hold in holds:
+            if hold.reason == "platform":
+                outbound.accept(hold.fingerprint)
         for hold in (hold for hold in holds if hold.reason == "leaves" and hold.state == "open"):
             _approve_leaves(work, told, hold, outbound)
-        loads = [hold for hold in holds if hold.reason != "leaves" and hold.state != "superseded"]
-        for hold in (hold for hold in loads if hold.state == "open"):
+        others = [hold for hold in holds if hold.reason != "leaves" and hold.state != "superseded"]
+        for hold in (hold for hold in others if hold.reason != "platform" and hold.state == "open"):
             approve_load(work, told, hold)
-        if loads:
-            outbound.refresh(today(work))
-            _deliver(told, outbound, _guarded(work, told, outbound.prepare(told.as_of)))
+        if others:
+            _deliver(told, outbound, _guarded(work, told, _prepared(work, told, outbound)))
         told.came_back += outbound.watch_again(today(work))
     finally:
         told.requests += platform.requests
@@ -85,8 +112,7 @@ def approve_holds(work: Setting, told: Run, holds: Sequence[Hold]) -> None:
 
 def _approve_leaves(work: Setting, told: Run, hold: Hold, outbound: Outbound) -> None:
     """Take out those who are held, and nobody else; who left already, in an approval that was cut off, has left."""
-    outbound.refresh(today(work))
-    prepared = outbound.prepare(hold.as_of)
+    prepared = _prepared(work, told, outbound)
     wanted = hold.pairs()
     missing = wanted - guard.leaves_of(prepared.plan).keys()
     with work.database.transaction() as connection:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from program import killed
 from world import Answer, Line, World, buy, cancel, text
 
+from pipeline.sandbox.control import SandboxControl
+from pipeline.sandbox.serve import PlatformServer
 from pipeline.sandbox.switches import Fault
 
 ANNE, BENOIT = "anne.tremblay@exemple.ca", "benoit.gagnon@exemple.test"
@@ -258,7 +260,8 @@ def finished(world: World, guard: Guarded, run_id: str, then: str) -> None:
     if then == "approve":
         well(world.placier("approve", "demo", run_id))
     elif guard.reason == "leaves":  # what has not left yet is held anew: fewer than before
-        later = world.night(AS_OF)
+        world.day("2026-03-10", [])
+        later = world.night("2026-03-11")
         assert later.code == 5
         (hold,) = held(world)
         assert hold["run_id"] == later.run["run_id"]
@@ -266,7 +269,8 @@ def finished(world: World, guard: Guarded, run_id: str, then: str) -> None:
         assert world.placier("approve", "demo", run_id).code == 5
         well(world.placier("approve", "demo", later.run["run_id"]))
     else:
-        well(world.night(AS_OF))
+        world.day("2026-03-10", [])
+        well(world.night("2026-03-11"))
     assert held(world) == []
     assert guard.happened(world) == guard.people
     world.control.reset_log()
@@ -298,6 +302,96 @@ def test_an_approval_that_the_platform_dropped_is_finished(
     assert (failed.code, failed.run["status"]) == (1, "failed")
     ready.control.clear_faults()
     finished(ready, guard, run_id, then)
+
+
+# A platform that is not as it was left
+
+
+@pytest.fixture
+def elsewhere(world: World, tmp_path: Path) -> Iterator[World]:
+    """Four people were sent; then the configuration leads to another, empty account."""
+    world.day("2026-03-08", crowd("2026-03-08", 4))
+    well(world.night("2026-03-09"))
+    world.day("2026-03-09", [buy("U1", "2026-03-09 10:00:00", ANNE), cancel("T0", "2026-03-09 10:00:00")])
+    with PlatformServer(tmp_path / "other.db") as other, SandboxControl(other.url) as control:
+        control.unsubscribe(person(1))
+        world.set(platform={"base_url": other.url, "retries": 1})
+        yield replace(world, server=other, control=control, platform=world.platform)
+
+
+def test_nothing_goes_to_an_account_that_is_not_ours(world: World, elsewhere: World) -> None:
+    first = elsewhere.night(AS_OF)
+    assert (first.code, first.run["status"]) == (5, "held")
+    assert "none of the 2 groups" in first.run["message"]
+    assert "placier doctor demo" in first.run["message"]
+    (hold,) = held(elsewhere)
+    assert hold == {"run_id": first.run["run_id"], "date": "2026-03-09", "reason": "platform", "operations": 2}
+    assert "2 groups or people" in elsewhere.placier("status", "demo", json_too=False).out
+    for words in (["push", "demo"], ["verify", "demo", "--repair"]):
+        assert elsewhere.placier(*words, "--as-of", AS_OF).code == 5
+    assert held(elsewhere) == [hold]
+    assert (list(elsewhere.content()), elsewhere.control.writes()) == ([person(1)], 0)
+    world.write_config()
+    world.set(platform={"base_url": world.server.url})
+    well(world.night(AS_OF))
+    assert held(world) == []
+    assert world.groups_of(person(0)) == (GENERAL,), "nothing of ours was forgotten meanwhile"
+    assert world.groups_of(person(1)) == world.groups_of(ANNE) == BOTH
+    assert world.placier("why", "demo", person(1)).json["suppressed"] is None, "nor was anything of theirs believed"
+    assert world.placier("verify", "demo", "--as-of", AS_OF).json["differences"] == []
+
+
+def test_an_account_that_was_emptied_on_purpose_is_filled_by_those_who_buy(elsewhere: World) -> None:
+    run_id = elsewhere.night(AS_OF).run["run_id"]
+    dry = well(elsewhere.placier("push", "demo", "--as-of", AS_OF, "--dry-run"))
+    assert "none of the 2 groups" in dry.run["message"]
+    approved = well(elsewhere.placier("approve", "demo", run_id))
+    assert approved.run["pushed"]["contacts_created"] == 1
+    assert sorted(elsewhere.content()) == [person(1), ANNE]
+    assert held(elsewhere) == []
+    well(elsewhere.placier("approve", "demo", run_id))
+    well(elsewhere.night(AS_OF))
+
+
+def test_staff_may_delete_all_of_a_few_groups(world: World) -> None:
+    world.day("2026-03-08", crowd("2026-03-08", 4))
+    well(world.night("2026-03-09"))
+    for title in BOTH:
+        world.control.delete_group(title)
+    world.day("2026-03-09", [buy("U1", "2026-03-09 10:00:00", ANNE)])
+    well(world.night(AS_OF))
+    assert world.groups_of(ANNE) == BOTH
+    assert world.groups_of(person(0)) == ()
+
+
+def test_a_list_of_groups_that_comes_back_empty_takes_no_seats_away(world: World) -> None:
+    """Twenty-six people in two groups: more than fifty seats would be gone for good."""
+    world.day("2026-03-08", crowd("2026-03-08", 26))
+    well(world.night("2026-03-09"))
+    for title in BOTH:
+        world.control.delete_group(title)
+    world.day("2026-03-09", [])
+    answer = world.night(AS_OF)
+    assert (answer.code, held(world)[0]["reason"]) == (5, "platform")
+    well(world.placier("approve", "demo", answer.run["run_id"]))
+    well(world.night(AS_OF))
+
+
+def test_many_members_who_are_gone_at_once_are_not_sent_again(world: World) -> None:
+    world.day("2026-03-08", crowd("2026-03-08", 52))
+    well(world.night("2026-03-09"))
+    for number in range(51):
+        world.control.delete_member(person(number))
+    again = [buy(f"V{n}", "2026-03-09 10:00:00", person(n)) for n in range(52)]
+    world.day("2026-03-09", [*again, buy("U1", "2026-03-09 10:00:00", ANNE)])
+    answer = world.night(AS_OF)
+    assert answer.code == 5
+    assert "not 51 of the 52 contacts" in answer.run["message"]
+    assert "@" not in answer.run["message"]
+    assert list(world.content()) == [person(51)]
+    approved = well(world.placier("approve", "demo", answer.run["run_id"]))
+    assert approved.run["pushed"]["contacts_created"] == 52
+    well(world.night(AS_OF))
 
 
 # The numbers, as they are by default

@@ -52,6 +52,13 @@ class State:
         )
         return [Acknowledged(*row) for row in self._db.execute(query)]
 
+    def newest_members(self, count: int) -> list[str]:
+        """Those that were sent last, suppressed people aside: if anybody is on the platform, they are."""
+        gone = select(suppressions.c.email).where(suppressions.c.account == self._account)
+        query = select(members.c.email).where(members.c.account == self._account, members.c.email.not_in(gone))
+        newest = query.order_by(members.c.sent_on.desc(), members.c.known_at.desc(), members.c.email).limit(count)
+        return list(self._db.execute(newest).scalars())
+
     def memberships(self, emails: Iterable[str]) -> dict[str, dict[str, Membership]]:
         """The acknowledged seats of these addresses: address -> group key -> seat."""
         names = ("email", "group_key", "state", "given_on", "settled")

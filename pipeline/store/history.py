@@ -17,7 +17,7 @@ Json = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What a guard holds: `reason` is leaves, rejects or volume; `detail` is what `approve` needs to do it.
+    """What a guard holds: `reason` is leaves, platform, rejects or volume; `detail` is what `approve` needs to do it.
 
     A run may hold several files: `number` tells its holds apart.
     """
