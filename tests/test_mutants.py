@@ -15,7 +15,9 @@ MUTANTS = SCRIPT["MUTANTS"]
 
 def test_there_are_mutants_of_policy_plan_push_and_store() -> None:
     broken = {mutant.file for mutant in MUTANTS}
-    assert {f"pipeline/{room}.py" for room in ("policy", "plan", "push", "store/ledger", "store/acknowledged")} <= broken
+    assert {
+        f"pipeline/{room}.py" for room in ("policy", "plan", "push", "store/ledger", "store/acknowledged")
+    } <= broken
     assert len(MUTANTS) >= 16
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
 
