@@ -131,8 +131,10 @@ def run(options: Options, account: tuple[str, ...], day: datetime | None, as_of:
     """The nightly job: fetch, record, plan, push, report."""
     from pipeline import nightly
 
+    now = datetime.now(UTC)  # once: an account whose turn comes after midnight is run for the same night
+
     def walk(setting: Setting) -> list[Run]:
-        today = _day(as_of, setting.account)
+        today = now.astimezone(setting.account.zone).date() if as_of is None else as_of.date()
         chosen = today - timedelta(days=1) if day is None else day.date()
         return nightly.run(setting, chosen, today, alone=day is not None)
 

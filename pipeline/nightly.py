@@ -56,6 +56,7 @@ def backfill(setting: Setting, files: Sequence[Path], as_of: date) -> list[Run]:
 def replay(setting: Setting, day: date, how: Replay, as_of: date) -> list[Run]:
     """A day again; the same file changes nothing, `resend` pushes its contacts even if they are acknowledged."""
     with at_work(setting) as work, running(work, "replay", day, as_of) as told:
+        _not_ahead(work, day, as_of)
         with scratch(work.desk) as folder:
             with told.stage("fetch"):
                 brought = bring_again(work, day, how, folder)
@@ -98,6 +99,7 @@ def missed_days(work: Setting, day: date, connection: Connection) -> list[date]:
 
 def _day(work: Setting, day: date, as_of: date, *, last: bool) -> Run:
     with running(work, "run", day, as_of) as told:
+        _not_ahead(work, day, as_of)
         with scratch(work.desk) as folder:
             with told.stage("fetch"):
                 try:
@@ -111,3 +113,12 @@ def _day(work: Setting, day: date, as_of: date, *, last: bool) -> Run:
             take(work, told, read(work, told, brought, Slot("day", day)))
         send(work, told)
     return told
+
+
+def _not_ahead(work: Setting, day: date, as_of: date) -> None:
+    """A day after the as-of day would be read as a day without lines, and what it gave would be taken back."""
+    if day > as_of:
+        raise UsageError(
+            f"{work.account.name}: {day} is after the as-of day {as_of}",
+            f"is the clock right? `date` shows it; or give a later day: --as-of {day + timedelta(days=1)}",
+        )

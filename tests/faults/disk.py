@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 
 ROOT = os.geteuid() == 0
-SIZE = 8 << 20
 
 
 @dataclass(frozen=True)
 class Disk:
-    """A folder on a disk of 8 MiB (root), or the folder as it is (others, who may only make it read-only)."""
+    """A folder on a small disk (root), or the folder as it is (others, who may only make it read-only)."""
 
     folder: Path
 
@@ -64,11 +63,11 @@ class Disk:
 
 
 @contextmanager
-def disk(folder: Path) -> Iterator[Disk]:
+def disk(folder: Path, size: int = 8 << 20) -> Iterator[Disk]:
     """Put a small disk where `folder` is to be."""
     folder.mkdir(mode=0o700, parents=True)
     if ROOT:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=700", "tmpfs", folder], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", folder], check=True)
     try:
         yield Disk(folder)
     finally:

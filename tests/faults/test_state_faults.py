@@ -8,22 +8,21 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from program import clean_environment, wait_until
-from world import Line, World, buy
+from program import clean_environment
+from world import World
 
 from pipeline.sandbox.switches import Fault
 
 from . import page
 from .conftest import ANNE, BENOIT, Judge
 from .disk import disk
+from .nights import CHLOE, NIGHT, begun, bought, finished, impatient, struck
 
-NIGHT = "2026-03-03"
-CHLOE = "chloe@exemple.test"
 FOLDERS = {
     "database": "state",
     "locks": "var/locks",
@@ -33,57 +32,8 @@ FOLDERS = {
 }
 
 
-def bought(count: int = 1) -> list[Line]:
-    """The day of the second of March: Chloé, and others."""
-    others = [f"invite{number}@exemple.test" for number in range(1, count)]
-    return [buy(f"T{n}", "2026-03-02 10:00:00", email) for n, email in enumerate([CHLOE, *others], 3)]
-
-
-def begun(world: World) -> World:
-    """A world with one good night behind it, and the next day's files at the door."""
-    world.state_url = "sqlite:///state/placier.db"
-    world.write_config()
-    world.day("2026-03-01", [buy("T1", "2026-03-01 10:00:00", ANNE), buy("T2", "2026-03-01 11:00:00", BENOIT)])
-    assert world.night("2026-03-02").code == 0
-    world.day("2026-03-02", bought())
-    world.control.reset_log()
-    return world
-
-
 def database(world: World) -> Path:
     return world.root / "state" / "placier.db"
-
-
-def impatient(world: World) -> None:
-    """A database in use is waited for a moment only."""
-    file = world.config / "placier.toml"
-    file.write_text(file.read_text() + "patience = 0.2\n")
-
-
-def finished(world: World, emails: frozenset[str] = frozenset({ANNE, BENOIT, CHLOE})) -> None:
-    """The next night does all that is left, and then nothing is."""
-    night = world.night(NIGHT)
-    assert (night.code, night.run["status"]) == (0, "done"), night.out
-    assert set(world.content()) == emails
-    assert all(world.groups_of(email) == ("Clients Tuxedo", "Le Songe") for email in (ANNE, CHLOE))
-    world.control.reset_log()
-    assert world.placier("push", "demo", "--as-of", NIGHT).code == 0
-    assert world.control.writes() == 0
-
-
-@contextmanager
-def struck(world: World, fault: Fault, strike: Callable[[], None]) -> Iterator[None]:
-    """`strike` while the platform keeps the run waiting."""
-
-    def lie_in_wait() -> None:
-        wait_until(lambda: any(entry.fault for entry in world.control.log()))
-        strike()
-
-    world.control.add_fault(fault)
-    thread = threading.Thread(target=lie_in_wait)
-    thread.start()
-    yield
-    thread.join()
 
 
 # Disks
