@@ -115,6 +115,29 @@ def test_every_make_target_that_is_told_exists(target):
     assert f"make {target}" in README + CONTRIBUTING
 
 
+RELIABILITY = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+PROMISES = re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \| `(make [^`]+)` \|$", RELIABILITY, re.MULTILINE)
+
+
+def test_every_promise_has_its_test_its_figure_and_its_command():
+    table = RELIABILITY.split("|---|---|---|---|\n", 1)[1].split("\n\n", 1)[0]
+    assert len(PROMISES) == len(table.splitlines()) > 15
+
+
+@pytest.mark.parametrize("command", [promise[-1] for promise in PROMISES])
+def test_every_promise_is_shown_by_a_target_and_tests_that_exist(command):
+    _, target, *rest = shlex.split(command)
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    for words in (shlex.split(word.removeprefix("TESTS=")) for word in rest):
+        paths = [ROOT / word for word in words if word.startswith("tests/")]
+        assert paths
+        files = [file for path in paths for file in (path.rglob("test_*.py") if path.is_dir() else [path])]
+        names = " ".join(re.findall(r"def (test_\w+)", "".join(file.read_text(encoding="utf-8") for file in files)))
+        assert names
+        chosen = words[words.index("-k") + 1].split(" or ") if "-k" in words else []
+        assert [word for word in chosen if word not in names and not word.isdigit()] == []
+
+
 def test_every_exit_code_is_told():
     codes = {str(kind.exit_code) for kind in PlacierError.__subclasses__()} | {str(code) for code in EXIT.values()}
     assert codes <= set(re.findall(r"^\| (\d+) \|", README, re.MULTILINE))
