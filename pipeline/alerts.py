@@ -10,12 +10,12 @@ import httpx
 TIMEOUT = 10.0
 
 
-def ping(url: str, suffix: str, complain: Callable[[str], None]) -> None:
+def ping(url: str, suffix: str, complain: Callable[[str], None], timeout: float = TIMEOUT) -> None:
     """GET `url` + `suffix` (`/start`, nothing, or `/fail`); what goes wrong goes to `complain`, without the URL."""
     if not url:
         return
     try:
-        with httpx.stream("GET", url.rstrip("/") + suffix, timeout=TIMEOUT) as answer:  # whatever it says is not read
+        with httpx.stream("GET", url.rstrip("/") + suffix, timeout=timeout) as answer:  # whatever it says is not read
             answer.raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
         complain(type(error).__name__)

@@ -63,8 +63,9 @@ def survey(plan: Plan, platform: Platform, consent_months: int) -> Survey:
     for change in upserts:
         if change.email in members and change.consent_date is not None:
             theirs = platform.consent(change.email)
-            if theirs is not None and is_better(theirs, change.consent_date, consent_months):
-                better[change.email] = theirs.relation or "express-consent"
+            express = members[change.email].express  # told twice: a consent that is not found takes nothing away
+            if express or (theirs is not None and is_better(theirs, change.consent_date, consent_months)):
+                better[change.email] = (theirs.relation if theirs is not None else "") or "express-consent"
     return Survey(members, better)
 
 
@@ -111,7 +112,8 @@ def push(plan: Plan, before: Survey, delivery: Delivery) -> Receipts:
     upserts = {change.email: change for change in plan.changes if change.upsert}
     refusals = _send_batches(upserts, before, delivery)
     refusals.update(_amend(upserts, before, delivery))
-    left = _leave(plan.changes, delivery)
+    left, stayed = _leave(plan.changes, delivery)
+    refusals.update(stayed)
     return _receipts(plan, before, delivery, refusals, left)
 
 
@@ -175,15 +177,19 @@ def _amend(upserts: Mapping[str, Change], before: Survey, delivery: Delivery) ->
     return refusals
 
 
-def _leave(changes: Iterable[Change], delivery: Delivery) -> set[tuple[str, str]]:
-    left = set()
+def _leave(changes: Iterable[Change], delivery: Delivery) -> tuple[set[tuple[str, str]], dict[str, str]]:
+    """The seats that were given up, and whom the platform did not let go, with its words."""
+    left, stayed = set(), {}
     for change in changes:
         for leave in change.leaves:
             group = delivery.groups.get(leave.group_key)
             if group is not None and not group.deleted:
-                delivery.platform.leave(change.email, group.platform_id)
+                refusal = delivery.platform.leave(change.email, group.platform_id)
+                if refusal:
+                    stayed[change.email] = refusal
+                    continue
             left.add((change.email, leave.group_key))
-    return left
+    return left, stayed
 
 
 # Receipts
@@ -196,7 +202,10 @@ def _receipts(
     after, joined = read_back(delivery.platform, upserts, delivery.groups)
     accepted: list[Acknowledged] = []
     seats = [Membership(email, key, "out", plan.as_of) for email, key in sorted(left)]
-    refused: dict[str, str] = {}
+    stayed = {
+        change.email for change in plan.changes if any((change.email, x.group_key) not in left for x in change.leaves)
+    }
+    refused = {email: refusals[email] for email in stayed if email in refusals}
     created = updated = joins = 0
     for change in upserts:
         inside = [key for key in change.joins if (change.email, key) in joined]

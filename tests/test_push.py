@@ -73,8 +73,9 @@ class Shelf:
         self.seats |= {(person.email, group) for group in groups}
         return ""
 
-    def leave(self, email: str, group: int) -> None:
+    def leave(self, email: str, group: int) -> str:
         self.seats.discard((email, group))
+        return ""
 
     def close(self) -> None: ...
 

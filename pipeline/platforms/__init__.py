@@ -117,8 +117,8 @@ class Platform(Protocol):
     def amend(self, member: Member, person: Person, groups: Sequence[int]) -> str:
         """Update a member and join groups without touching the consent; the platform's refusal, or ""."""
 
-    def leave(self, email: str, group: int) -> None:
-        """Take one member out of one group; not being in it is fine."""
+    def leave(self, email: str, group: int) -> str:
+        """Take one member out of one group, not being in it is fine; the platform's refusal, or ""."""
 
     def close(self) -> None:
         """Release the connection, and finish what is written."""

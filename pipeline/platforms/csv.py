@@ -183,11 +183,12 @@ class CsvPlatform:
         """Refused: whose consent is to be left alone cannot be known without reading."""
         return "an import file cannot amend a contact"
 
-    def leave(self, email: str, group: int) -> None:
-        """Write a leave to the file of leaves, which a person carries out."""
+    def leave(self, email: str, group: int) -> str:
+        """Write a leave to the file of leaves, which a person carries out; never refused."""
         name = self._folder / f"{self._label}_retraits_1.csv"
         row = [email.strip().lower(), " / ".join(self._titles((group,)))]
         self._write((name, "à retirer à la main"), list(self._dialect.leave), [row])
+        return ""
 
     def close(self) -> None:
         """Give the files their names."""

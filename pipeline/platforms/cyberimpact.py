@@ -321,13 +321,18 @@ class Cyberimpact:
         fields = {**kept, **custom}
         return {**regular, "customFields": fields} if fields else regular
 
-    def leave(self, email: str, group: int) -> None:
-        """Take one member out of one group; not being in it, or not being there at all, is fine."""
+    def leave(self, email: str, group: int) -> str:
+        """Take one member out of one group; the platform's refusal, or "".
+
+        Not being in it, or not being there at all, is fine; that it is so is looked at, not taken from a 404.
+        """
         try:
             self._http.send("DELETE", f"/members/{_segment(email)}/groups/{group}", repeatable=True)
         except Refusal as refusal:
-            if refusal.status != 404:
-                raise
+            mine = self._listing(f"/members/{_segment(email)}/groups", "groups")
+            if refusal.status != 404 or group in {there.id for row in mine if (there := wire.group(row))}:
+                return wire.reason(refusal)
+        return ""
 
     def close(self) -> None:
         """Release the connection."""

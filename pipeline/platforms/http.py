@@ -190,6 +190,7 @@ class Transport:
             self.requests -= 1  # it never left
             self._not_connected(what, error)
         except UnicodeError as error:  # a host name that cannot be looked up, such as api..example
+            self.requests -= 1
             raise PlatformError(NO_SERVER, "mend it, then `placier doctor`") from error
         except _Endless as error:
             raise PlatformUnavailable(f"{what}: {error}", GO_ON) from error

@@ -217,10 +217,10 @@ def test_a_member_leaves_one_group_only_and_leaving_twice_is_fine(
     control.add_group("Cyrano")
     control.add_member(ODD, groups=["Cyrano", "À la main"])
     (group,) = [group for group in client.groups() if group.title == "Cyrano"]
-    client.leave(ODD, group.id)
-    client.leave(ODD, group.id)
-    client.leave("inconnue@exemple.test", group.id)
-    client.leave(ODD, 999_999)
+    assert client.leave(ODD, group.id) == ""
+    assert client.leave(ODD, group.id) == ""
+    assert client.leave("inconnue@exemple.test", group.id) == ""
+    assert client.leave(ODD, 999_999) == ""
     assert control.state().members[ODD].groups == ("À la main",)
 
 
