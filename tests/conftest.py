@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from attacks.fuzzed import Fuzzed
 from machine.tally import Figures
 from world import World
 
@@ -34,3 +35,4 @@ def world(tmp_path: Path, night_server: PlatformServer, night_control: SandboxCo
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Figures(), "crash machine")
+        config.pluginmanager.register(Fuzzed(), "fuzzing")
