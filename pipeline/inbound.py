@@ -25,7 +25,7 @@ from pipeline.read import read, verify_declared
 from pipeline.records import split
 from pipeline.schema import Reading
 from pipeline.sources import Source
-from pipeline.sources.names import matching, side_files
+from pipeline.sources.names import matching, side_files, tellable
 from pipeline.store.ledger import FileRecord, Load, Slot
 
 LEDGER_FORMAT = 1
@@ -81,6 +81,8 @@ def at_hand(files: Iterable[tuple[str, Path]], archive: Archive) -> list[Brought
     for role, path in files:
         if not path.is_file():
             raise UsageError(f"there is no file {path}", "check the path")
+        if not tellable(path.name):
+            raise UsageError("the name of a file holds control characters, or bytes that are not UTF-8", "rename it")
         sides = [Path(f"{path}{suffix}") for suffix in (".sha256", ".md5", ".count", ".lignes")]
         digest = archive.keep(path)
         verify_declared(path, {side.name: side for side in sides if side.is_file()})

@@ -20,9 +20,12 @@ def plain(name: str) -> bool:
     """Whether `name` is a visible file name and nothing else: no separator, no `..`, no control character, not too long."""
     if not name or name.startswith(".") or ".." in name or "/" in name or "\\" in name:
         return False
-    if any(unicodedata.category(character).startswith("C") for character in name):
-        return False  # control and format characters, and bytes that are not UTF-8 (surrogates)
-    return len(name.encode()) <= LONGEST
+    return tellable(name) and len(name.encode()) <= LONGEST
+
+
+def tellable(name: str) -> bool:
+    """Whether a name can be shown and stored: no control or format character, no byte that is not UTF-8 (a surrogate)."""
+    return not any(unicodedata.category(character).startswith("C") for character in name)
 
 
 def offered(names: Iterable[str]) -> list[str]:

@@ -90,7 +90,7 @@ def story(venue: Venue) -> Iterator[tuple[str, Answer]]:
         text([bought(7, ANNE, "2026-03-03")])[:-30],
         text([bought(7, ANNE, "2026-03-03")]).partition("\n")[2],
         text([bought(7, ANNE, "2026-03-01")]),
-        text([bought(7, ANNE, "2026-03-03")]).replace("montant_net", "montant"),
+        text([bought(7, ANNE, "2026-03-03")]).replace("montant_net", "montant").replace("ville", ANNE),
         text([bought(7, ANNE, "2026-03-03", nom='"' + ANNE)]).replace('"""', '"'),
         text([bought(7, BAD, "2026-03-03")] * 40),
     ):
