@@ -43,13 +43,14 @@ def database(world: World) -> Path:
 def test_a_full_disk(place: str, world: World, as_told: Judge) -> None:
     with disk(world.root / FOLDERS[place]) as small:
         begun(world)
+        world.day("2026-03-02", bought(100))
         small.fill()
         answer = world.night(NIGHT)
         as_told(answer)
         assert (place == "page") == (CHLOE in world.content())
         assert ("page not written" in answer.err) == (place == "page")
         small.empty()
-        finished(world)
+        finished(world, frozenset({ANNE, BENOIT, *(line["courriel"] for line in bought(100))}))
 
 
 @pytest.mark.parametrize("place", list(FOLDERS))
