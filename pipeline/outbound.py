@@ -26,6 +26,8 @@ from pipeline.store.ledger import Ledger
 Progress = Callable[[str, int, int], None]
 UNNUMBERED = timedelta(days=1)
 """For how long what a batch without a number did is looked at: no batch is known to take longer."""
+LISTS_STAND = timedelta(minutes=1)
+"""For how long the lists of suppressed people are relied on while batches are sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Outbound:
         self._groups: list[Group] = []
         self.accepted = ""
         self._today = date.min
+        self._watched = datetime.min  # noqa: DTZ901 - never yet
 
     # Reading the platform
 
@@ -164,6 +167,7 @@ class Outbound:
         """Remember the addresses that the platform says are unsubscribed or bounced."""
         with self._database.transaction() as connection:
             known = set(State(connection, self._account.name).suppressions())
+        self._watched = self._occasion.now()
         found = self._platform.suppressed(known)
         with self._database.transaction() as connection:
             State(connection, self._account.name).suppress(found, today, self._occasion.stamp)
@@ -264,8 +268,12 @@ class Outbound:
         )
 
     def _upsert(self, batch: Batch) -> Outcome:
-        """Send a batch, noted before it leaves and until its end is known."""
+        """Send a batch, noted before it leaves and until its end is known; without those who left in the meantime."""
+        left = self._left_meanwhile([person.email for person in batch.people])
+        batch = replace(batch, people=tuple(person for person in batch.people if person.email not in left))
         emails = [person.email for person in batch.people]
+        if not emails:
+            return Outcome(True, left)
         with self._database.transaction() as connection:
             noted = State(connection, self._account.name).open_batch(emails, batch.groups, self._today)
 
@@ -277,7 +285,17 @@ class Outbound:
         with self._database.transaction() as connection:
             state = State(connection, self._account.name)
             state.close_batch(noted) if outcome.finished else state.go_on_without(noted)
-        return outcome
+        return replace(outcome, refused={**outcome.refused, **left})
+
+    def _left_meanwhile(self, emails: Collection[str]) -> dict[str, str]:
+        """Who of these is suppressed by now, and why; the lists are read again once they have stood for a minute."""
+        if self._occasion.now() - self._watched < LISTS_STAND:
+            return {}
+        self.watch(self._today)
+        with self._database.transaction() as connection:
+            ledger, state = Ledger(connection, self._account.name), State(connection, self._account.name)
+            found = suppressed(ledger, state, emails, {})
+        return {email: f"{reason} while the run was under way" for email, reason in found.items()}
 
     def _make_groups(self, planned: Plan) -> int:
         created = 0

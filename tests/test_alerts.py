@@ -86,3 +86,16 @@ def test_people_hear_of_trouble_without_addresses(world: World, ear: Ear, monkey
     assert "anne" not in body
     world.day("2026-03-02", [])
     assert world.placier("run", "demo", "--date", "2026-03-02", "--as-of", "2026-04-30").code in {0, 3}
+
+
+def test_people_hear_once_of_somebody_who_came_back(world: World, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALERTS", f"json://127.0.0.1:{ear.port}/people")
+    alerts(world, 'urls_env = "ALERTS"')
+    world.control.unsubscribe("anne@exemple.ca")
+    for day, code in (("2026-03-01", 0), ("2026-03-02", 0), ("2026-03-03", 0)):
+        world.day(day, [])
+        assert world.placier("run", "demo", "--date", day, "--as-of", "2026-03-04").code == code
+        world.control.resubscribe("anne@exemple.ca")
+    [(_, body)] = ear.heard
+    assert "members of the platform again" in json.loads(body)["message"]
+    assert "anne" not in body
