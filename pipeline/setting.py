@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from pipeline.archive import Archive
@@ -117,5 +117,5 @@ def pending(work: Setting) -> bool:
 
 
 def today(work: Setting) -> date:
-    """The day on the clock, whatever the run's as-of."""
-    return work.now().date()
+    """The day on the account's calendar, whatever the run's as-of."""
+    return work.now().replace(tzinfo=UTC).astimezone(work.account.zone).date()

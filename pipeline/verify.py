@@ -14,7 +14,7 @@ from pipeline.outbound import Outbound, Prepared
 from pipeline.plan import Change, Leave, Plan
 from pipeline.platforms import Member, Platform
 from pipeline.push import is_better, memberships, same, survey
-from pipeline.setting import Setting, occasion
+from pipeline.setting import Setting, occasion, today
 from pipeline.store.acknowledged import State
 from pipeline.store.ledger import Ledger
 
@@ -53,7 +53,7 @@ def verify(setting: Setting, as_of: date, *, repair: bool, consents: bool = True
     try:
         with setting.database.lock(setting.account.name, setting.locks):
             way_out = Outbound(setting.account, setting.database, platform, occasion(setting, "verify"))
-            way_out.refresh(setting.now().date())
+            way_out.refresh(today(setting))
             members, seats, groups = _acknowledged(setting)
             months = setting.account.file.policy.consent_months if consents else None
             found = compare(members.values(), seats, groups, platform) + _consents(members.values(), platform, months)

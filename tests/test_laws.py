@@ -27,9 +27,10 @@ from pipeline.sandbox.control import ConsentState, MemberState, SandboxControl
 from pipeline.sandbox.serve import PlatformServer
 from pipeline.setting import Setting, occasion
 from pipeline.store.acknowledged import State
+from pipeline.store.audit import CONSENTS, Audit
 from pipeline.store.database import open_database
 from pipeline.store.ledger import Ledger
-from pipeline.store.tables import metadata
+from pipeline.store.tables import consent_acts, metadata
 
 law = settings(
     max_examples=settings().max_examples // 10,  # a night takes its time; a greater profile tries harder
@@ -337,3 +338,39 @@ def test_nobody_who_unsubscribed_is_ever_written_to(
         house.world.control.reset_log()
         house.day(day, day + ONE_DAY)
         assert not gone & house.world.control.touched_addresses()
+
+
+@settings(law, max_examples=max(1, law.max_examples // 2))
+@given(data=st.data(), policy=POLICIES)
+def test_what_consent_rests_on_is_only_ever_appended(
+    build: Build, data: st.DataObject, policy: dict[str, object]
+) -> None:
+    past = data.draw(pasts())
+    house = build(policy)
+    day, wrong = data.draw(mistakes(past))
+    house.tell(past.with_day(day, wrong))
+    control, before = house.world.control, list[tuple[object, ...]]()
+
+    def noted() -> None:
+        nonlocal before
+        with house.setting.database.transaction() as connection:
+            now = [tuple(row) for row in connection.execute(select(consent_acts).order_by(consent_acts.c.id))]
+            assert now[: len(before)] == before
+            before = now
+            audit, state = Audit(connection, "demo"), State(connection, "demo")
+            for member in state.all_members():
+                last = [act for act in audit.of(member.email) if act.act in CONSENTS][-1]
+                assert (last.consent_date, last.consent_proof) == (member.consent_date, member.consent_proof)
+                assert last.file, "there was a line that said so"
+            assert set(audit.suppressed(date.max)) == set(state.suppressions())
+
+    for each in sorted(past.days):
+        people = sorted(control.state().members)
+        for act in (control.unsubscribe, control.resubscribe, control.delete_member):
+            if people and data.draw(st.integers(0, 3)) == 0:
+                act(data.draw(st.sampled_from(people)))
+        house.day(each, each + ONE_DAY)
+        noted()
+    house.tell(past)
+    house.day(day, past.as_of)
+    noted()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -158,18 +159,34 @@ STEPS = st.lists(
 )
 
 
-def every(connection: Connection) -> list[tuple[object, ...]]:
-    return [tuple(row) for row in connection.execute(select(consent_acts).order_by(consent_acts.c.id))]
+ACCOUNTS = count()
+
+
+def every(connection: Connection, account: str) -> list[tuple[object, ...]]:
+    return [
+        tuple(row)
+        for row in connection.execute(
+            select(consent_acts).where(consent_acts.c.account == account).order_by(consent_acts.c.id)
+        )
+    ]
+
+
+@pytest.fixture(scope="module")
+def memory() -> Iterator[Database]:
+    """An empty state in memory."""
+    opened = open_database("sqlite:////nowhere/state.db", create=False)
+    yield opened
+    opened.close()
 
 
 @settings(max_examples=40, deadline=None)
 @given(steps=STEPS)
 def test_acts_are_only_ever_appended_and_the_last_one_is_what_counts(
-    steps: Sequence[Acknowledged | tuple[str, str, date]],
+    memory: Database, steps: Sequence[Acknowledged | tuple[str, str, date]]
 ) -> None:
-    database = open_database("sqlite:////nowhere/state.db", create=False)
-    with database.transaction() as connection:
-        state, before = State(connection, "demo"), every(connection)
+    account = f"a{next(ACCOUNTS)}"
+    with memory.transaction() as connection:
+        state, before = State(connection, account), every(connection, account)
         for step in steps:
             if isinstance(step, Acknowledged):
                 state.acknowledge([step], [], STAMP)
@@ -179,16 +196,15 @@ def test_acts_are_only_ever_appended_and_the_last_one_is_what_counts(
                 state.forget_members([step[0]])
             else:
                 state.suppress({step[0]: (step[1], step[2])}, step[2], STAMP)
-            now = every(connection)
+            now = every(connection, account)
             assert now[: len(before)] == before
             before = now
         for email, member in state.members([ANNE, BENOIT]).items():
             if member.consent_date is not None:
-                last = [act for act in Audit(connection, "demo").of(email) if act.consent_date is not None][-1]
+                last = [act for act in Audit(connection, account).of(email) if act.consent_date is not None][-1]
                 assert (last.consent_date, last.consent_proof) == (member.consent_date, member.consent_proof)
                 assert (last.act == "kept") is bool(member.consent_kept)
-        assert set(Audit(connection, "demo").suppressed(THIRD)) == set(state.suppressions())
-    database.close()
+        assert set(Audit(connection, account).suppressed(THIRD)) == set(state.suppressions())
 
 
 def test_nothing_but_the_audit_writes_the_acts() -> None:
