@@ -114,8 +114,6 @@ def why(page: Page, answer: Json, acts: Sequence[Json] = ()) -> None:
         page.say(f"  proof: {answer['proof']}")
     else:
         page.say("  no consent is known")
-    if acts:
-        page.table(("on", "consent", "from", "proof", "said by"), [_act(act) for act in acts])
     groups = _rows(answer["groups"])
     if groups:
         page.table(
@@ -129,6 +127,8 @@ def why(page: Page, answer: Json, acts: Sequence[Json] = ()) -> None:
         page.say("  said by: " + ", ".join(f"{s['file']} line {s['line']}" for s in sources))
     else:
         page.say("  no file has ever told of this person")
+    if acts:
+        page.table(("on", "consent", "from", "proof", "said by"), [_act(act) for act in acts])
 
 
 ACTS = {
