@@ -7,6 +7,7 @@ never passes through a floating point number.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 Texts = pa.StringArray
 NO_TEXT = pa.scalar(None, pa.string())
+LONGEST_ID = 255
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -74,6 +76,20 @@ def texts(column: Texts, *, apostrophe: bool = False) -> Texts:
     """Trimmed, composed (NFC) texts, empty ones null; with `apostrophe`, a spreadsheet's leading one is taken off."""
     written, places = encoded(column)
     return _taken(_trimmed(written, apostrophe=apostrophe), places, ~_flags(column.is_valid()))
+
+
+def ids(column: Texts) -> Texts:
+    """Texts that are looked up by: one that is longer than `LONGEST_ID` ends in a digest of the whole, as an index needs."""
+    column = texts(column)
+    long = _flags(pc.greater(pc.utf8_length(column), pa.scalar(LONGEST_ID, pa.int32())))
+    if not long.any():
+        return column
+    shortened = [_short_id(str(column[int(place)])) for place in np.flatnonzero(long)]
+    return cast(Texts, pc.replace_with_mask(column, pa.array(long), pa.array(shortened, pa.string())))
+
+
+def _short_id(text: str) -> str:
+    return f"{text[: LONGEST_ID - 33]}…{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
 def _trimmed(column: Texts, *, apostrophe: bool = False) -> Texts:
@@ -173,6 +189,8 @@ _POINT = re.compile(rf"(-?)({_SPACED}|\d{{1,3}}(?:,\d{{3}})+)(?:\.(\d{{1,2}}))?"
 _AMBIGUOUS = re.compile(r"-?\d{1,3}(?:[.,]\d{3})+", re.ASCII)
 _DOLLAR = re.compile(rf"{_GROUP}?\$\Z")
 _LARGEST_DIGITS = 10
+CENTS_LIMIT = 100 * 10**_LARGEST_DIGITS
+"""No amount comes to so many cents."""
 _ORDINARY_AMOUNT = {
     "auto": r"\A-?[0-9]{1,10}(?:[.,][0-9]{1,2})?\z",
     "comma": r"\A-?[0-9]{1,10}(?:,[0-9]{1,2})?\z",

@@ -217,7 +217,7 @@ def _judge(
     emails = parse.emails(rows.text("email"))
     tickets = _tickets(rows, mapping)
     cents = _cents(rows, mapping, tickets)
-    transaction_ids = parse.texts(rows.text("transaction_id"))
+    transaction_ids = parse.ids(rows.text("transaction_id"))
     bad: dict[str, Flags] = {
         "no_email": ~emails.filled & ~cancelled,
         "bad_email": emails.filled & ~emails.valid & ~cancelled,
@@ -233,6 +233,7 @@ def _judge(
         reasons[bad[reason]] = REJECT_REASONS.index(reason)
     reasons[operations == _OPERATIONS.index("ignore")] = _IGNORED
     texts = {field: parse.texts(rows.text(field), apostrophe=field in mapping.strip_apostrophe) for field in _TEXTS}
+    texts["contact_id"] = parse.ids(texts["contact_id"])
     known = pa.array(_OPERATIONS, pa.string())
     return pa.table(
         {
@@ -270,7 +271,8 @@ def _cents(rows: Rows, mapping: Mapping, tickets: parse.Numbers) -> parse.Number
     if mapping.columns.net_amount:
         return parse.amounts(rows.text("net_amount"), mapping.decimal)
     price = parse.amounts(rows.text("unit_price"), mapping.decimal)
-    return parse.Numbers(price.values * tickets.values, price.valid)
+    fits = np.abs(price.values.astype(np.float64)) * tickets.values < parse.CENTS_LIMIT
+    return parse.Numbers(np.where(fits, price.values, 0) * tickets.values, price.valid & fits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -575,3 +575,23 @@ def test_a_block_never_ends_between_cr_and_lf() -> None:
     found = records.split(Content("jour.csv", b"".join(halves), "utf-8", 0), ";")
     assert len(halves[0]) == 4 * MAX_LINE
     assert found.lines.tolist() == list(range(1, 4096 + 3))
+
+
+def test_a_price_times_a_count_that_fits_nowhere_is_bad(tmp_path: Path) -> None:
+    columns = TUXEDO.columns.model_copy(update={"net_amount": (), "unit_price": ("montant_net",)})
+    by = TUXEDO.model_copy(update={"columns": columns})
+    most = row(nb_billets="999999999", montant_net="9999999999,99")
+    reading = read_lines(tmp_path, HEADER, most, row(nb_billets="3", montant_net="-50,01"), by=by)
+    assert reasons(reading) == [(2, "bad_amount")]
+    assert reading.lines["net_cents"].to_pylist() == [-15003]
+
+
+def test_ids_too_long_for_an_index_are_shortened_and_stay_apart(tmp_path: Path) -> None:
+    fits, long = "R" * 255, "R" * 256
+    lines = [row(id_reservation=one, id_client=one) for one in (fits, f"{long}1", f"{long}2", f"{long}1")]
+    reading = read_lines(tmp_path, HEADER, *lines)
+    for column in ("transaction_id", "contact_id"):
+        first, second, third, fourth = reading.lines[column].to_pylist()
+        assert first == fits
+        assert len(second) == len(third) == 255
+        assert second == fourth != third
