@@ -71,7 +71,7 @@ MUTANTS = (
         "ten times the median is let through", POLICY,
         "lines >= max_ratio * max(median(history), 1)",
         "lines > max_ratio * max(median(history), 1)",
-        f"{GUARDS}::test_a_corrected_file_takes_the_place_of_what_is_held[volume]",
+        f"{GUARDS}::test_what_is_held_is_told_and_waits_for_an_approval_and_nothing_else_does[volume]",
     ),
     Mutant(
         "a twin shares the title of its sister", PLAN,
@@ -134,7 +134,7 @@ MUTANTS = (
         "what is held is sent with the rest", GUARD,
         "    if not held:\n        return planned\n",
         "    if held or not held:\n        return planned\n",
-        f"{GUARDS}::test_what_is_held_waits_for_an_approval_and_nothing_else_does[leaves]",
+        f"{GUARDS}::test_what_is_held_is_told_and_waits_for_an_approval_and_nothing_else_does[leaves]",
     ),
     Mutant(
         "an approved file stays held", RECORD,
@@ -227,7 +227,7 @@ MUTANTS = (
         "a rehearsal is kept", "pipeline/setting.py",
         "            stack.enter_context(setting.database.rehearsal(desk))\n",
         "",
-        f"{GUARDS}::test_a_dry_run_names_it_and_status_tells_what_is_held_and_what_to_type[leaves]",
+        f"{GUARDS}::test_a_dry_run_names_it_and_holds_nothing[leaves]",
     ),
 )  # fmt: skip
 

@@ -121,6 +121,7 @@ GUARDS = [
     ),
 ]  # fmt: skip
 each = pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.reason)
+leaves_or_file = pytest.mark.parametrize("guard", GUARDS[:2], ids=lambda guard: guard.reason)
 
 
 @pytest.fixture
@@ -141,12 +142,18 @@ def run_id(ready: World, guard: Guarded) -> str:
 
 
 @each
-def test_what_is_held_waits_for_an_approval_and_nothing_else_does(ready: World, run_id: str, guard: Guarded) -> None:
+def test_what_is_held_is_told_and_waits_for_an_approval_and_nothing_else_does(
+    ready: World, run_id: str, guard: Guarded
+) -> None:
     assert guard.happened(ready) == 0
     assert ready.groups_of(ANNE) == BOTH, "the rest went out"
     expected = {"run_id": run_id, "date": "2026-03-09", "reason": guard.reason, "operations": guard.operations}
     assert held(ready) == [expected]
     assert status(ready)["missing_days"] == []
+    plain = ready.placier("status", "demo", json_too=False).out
+    for words in (*guard.told, f"held by the run {run_id} of 2026-03-09", f"approve demo {run_id}"):
+        assert words in plain
+    assert "@" not in plain
     ready.day("2026-03-10", [buy("U2", "2026-03-10 10:00:00", BENOIT, **CYRANO)])
     for later in (ready.night("2026-03-11"), ready.placier("push", "demo", "--as-of", "2026-03-11")):
         assert (later.code, later.run["status"]) == (5, "held")
@@ -166,8 +173,8 @@ def test_what_is_held_waits_for_an_approval_and_nothing_else_does(ready: World, 
     assert ready.control.writes() == 0, "once approved, there is nothing more to do"
 
 
-@each
-def test_a_dry_run_names_it_and_status_tells_what_is_held_and_what_to_type(ready: World, guard: Guarded) -> None:
+@leaves_or_file
+def test_a_dry_run_names_it_and_holds_nothing(ready: World, guard: Guarded) -> None:
     dry = well(ready.night(AS_OF, "--dry-run"))
     assert dry.run["status"] == "dry_run"
     assert dry.run["held"] == [{"reason": guard.reason, "operations": guard.operations}]
@@ -176,14 +183,9 @@ def test_a_dry_run_names_it_and_status_tells_what_is_held_and_what_to_type(ready
     told = ready.placier("run", "demo", "--as-of", AS_OF, json_too=False)
     assert told.code == 5
     assert "`placier approve demo RUN` lets it through" in told.out + told.err
-    (hold,) = held(ready)
-    plain = ready.placier("status", "demo", json_too=False).out
-    for words in (*guard.told, f"held by the run {hold['run_id']} of 2026-03-09", f"approve demo {hold['run_id']}"):
-        assert words in plain
-    assert "@" not in plain
 
 
-@each
+@leaves_or_file
 def test_a_corrected_file_takes_the_place_of_what_is_held(ready: World, run_id: str, guard: Guarded) -> None:
     ready.day("2026-03-09", guard.corrected())
     well(ready.night(AS_OF, "--date", "2026-03-09"))
@@ -226,8 +228,6 @@ def test_a_file_that_would_be_read_otherwise_now_is_not_let_through(world: World
 
 # Killed, and faults of the platform
 
-leaves_or_file = pytest.mark.parametrize("guard", GUARDS[:2], ids=lambda guard: guard.reason)
-
 
 @leaves_or_file
 def test_killed_once_it_is_held_it_is_held_still(ready: World, guard: Guarded) -> None:
@@ -252,7 +252,10 @@ def cut(guard: Guarded, kind: str) -> Fault:
     return Fault(kind, "POST", "/batches", times=0, status=503)
 
 
-AFTERWARDS = pytest.mark.parametrize("then", ["approve", "run"])
+def cut_off(**then: str):
+    """Which guard's approval is cut off, and what comes then."""
+    chosen = [(guard, then[guard.reason]) for guard in GUARDS if guard.reason in then]
+    return pytest.mark.parametrize(("guard", "then"), chosen, ids=[f"{then}-{guard.reason}" for guard, then in chosen])
 
 
 def finished(world: World, guard: Guarded, run_id: str, then: str) -> None:
@@ -279,8 +282,7 @@ def finished(world: World, guard: Guarded, run_id: str, then: str) -> None:
     assert world.placier("verify", "demo", "--as-of", AS_OF).json["differences"] == []
 
 
-@leaves_or_file
-@AFTERWARDS
+@cut_off(leaves="approve", rejects="run")
 def test_an_approval_that_was_killed_is_finished(ready: World, run_id: str, guard: Guarded, then: str) -> None:
     ready.control.reset_log()
     ready.control.add_fault(cut(guard, "hang_after"))
@@ -291,8 +293,7 @@ def test_an_approval_that_was_killed_is_finished(ready: World, run_id: str, guar
     finished(ready, guard, run_id, then)
 
 
-@leaves_or_file
-@AFTERWARDS
+@cut_off(leaves="run", rejects="approve")
 def test_an_approval_that_the_platform_dropped_is_finished(
     ready: World, run_id: str, guard: Guarded, then: str
 ) -> None:
