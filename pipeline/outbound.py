@@ -15,7 +15,7 @@ from pipeline import push as pushing
 from pipeline.config import Account, CyberimpactPlatform
 from pipeline.contact import Acknowledged, KnownGroup, Membership, SentBatch, Stamp, Suppression
 from pipeline.errors import Emptied, UsageError
-from pipeline.plan import Facts, Plan
+from pipeline.plan import Blocked, Facts, Plan
 from pipeline.platforms import Batch, Group, Outcome, Platform
 from pipeline.project import Desired, Rules, project
 from pipeline.push import Delivery, Receipts, Survey
@@ -242,8 +242,8 @@ class Outbound:
 
     def deliver(self, prepared: Prepared) -> Receipts:
         """Create the groups, note what is in flight, send, read back, note the receipts."""
-        planned = prepared.plan
-        created = self._make_groups(planned)
+        created, refused = self._make_groups(prepared.plan)
+        planned = prepared.plan.blocking(refused)
         with self._database.transaction() as connection:
             state = State(connection, self._account.name)
             state.depart(pushing.flights(planned))
@@ -252,7 +252,8 @@ class Outbound:
         if not self._platform.reads_back:
             self._platform.close()
         self.acknowledge(planned, replace(receipts, seats=(*prepared.absent, *receipts.seats)))
-        return replace(receipts, pushed=replace(receipts.pushed, groups_created=created))
+        blocked = planned.blocked[len(prepared.plan.blocked) :]
+        return replace(receipts, pushed=replace(receipts.pushed, groups_created=created), blocked=blocked)
 
     def _delivery(self, groups: dict[str, KnownGroup]) -> Delivery:
         settings = self._account.file.platform
@@ -297,16 +298,21 @@ class Outbound:
             found = suppressed(ledger, state, emails, {})
         return {email: f"{reason} while the run was under way" for email, reason in found.items()}
 
-    def _make_groups(self, planned: Plan) -> int:
-        created = 0
+    def _make_groups(self, planned: Plan) -> tuple[int, dict[str, Blocked]]:
+        """Create or adopt the groups; how many were created, and those whose title the platform refused."""
+        created, refused = 0, {}
         for new in planned.new_groups:
             group_id = new.adopt
             if group_id is None:
-                group_id = self._platform.create_group(new.title).id
+                made = self._platform.create_group(new.title)
+                if isinstance(made, str):
+                    refused[new.group_key] = Blocked(new.title, f"the platform refused the title: {made}", 0)
+                    continue
+                group_id = made.id
                 created += 1
             with self._database.transaction() as connection:
                 State(connection, self._account.name).know_group(KnownGroup(new.group_key, group_id, new.title, False))
-        return created
+        return created, refused
 
     def acknowledge(self, planned: Plan, receipts: Receipts) -> None:
         """Note the receipts in one transaction; who was accepted, or left alone, loses the mark."""

@@ -131,6 +131,18 @@ class Plan:
         skipped = {**self.skipped, reason: (*self.skipped.get(reason, ()), *gone)}
         return replace(self, changes=changes, skipped=skipped, new_groups=_needed(self.new_groups, changes))
 
+    def blocking(self, keys: Mapping[str, Blocked]) -> Plan:
+        """The plan without these groups; who was to join (or leave) one of them waits."""
+        if not keys:
+            return self
+        blocked, waiting = _blocked(self.changes, keys)
+        allowed = [_without(change, keys) for change in self.changes]
+        kept = tuple(change for change in allowed if change.upsert or change.leaves)
+        groups = tuple(group for group in self.new_groups if group.group_key not in keys)
+        return replace(
+            self, changes=kept, new_groups=groups, blocked=(*self.blocked, *blocked), waiting=self.waiting | waiting
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:

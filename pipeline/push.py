@@ -15,7 +15,7 @@ from pipeline import policy
 from pipeline.contact import Acknowledged, Flight, Group, KnownGroup, Membership, SentBatch
 from pipeline.fields import BY_KEY, PERSONAL, REGULAR
 from pipeline.pack import pack
-from pipeline.plan import Change, Counts, Plan
+from pipeline.plan import Blocked, Change, Counts, Plan
 from pipeline.platforms import Batch, Consent, Member, Outcome, Person, Platform, Value
 
 
@@ -29,12 +29,16 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Receipts:
-    """What was acknowledged: contacts, seats given and taken, and whom the platform refused and why (masked)."""
+    """What was acknowledged: contacts, seats given and taken, and whom the platform refused and why (masked).
+
+    `blocked`: the groups that it refused to create.
+    """
 
     accepted: tuple[Acknowledged, ...]
     seats: tuple[Membership, ...]
     refused: Mapping[str, str]
     pushed: Counts
+    blocked: tuple[Blocked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,8 @@ def _deliver(told: Run, outbound: Outbound, prepared: Prepared) -> None:
     receipts = outbound.deliver(prepared)
     told.pushed = told.pushed.plus(receipts.pushed)
     told.refused.update(receipts.refused)
+    if told.plan is not None:
+        told.plan = replace(told.plan, blocked=(*told.plan.blocked, *receipts.blocked))
 
 
 def _guarded(work: Setting, told: Run, prepared: Prepared) -> Prepared:

@@ -87,8 +87,8 @@ class Platform(Protocol):
     def groups(self) -> list[Group]:
         """All groups."""
 
-    def create_group(self, title: str) -> Group:
-        """Create a private static group; a lost answer is looked up before it is asked again."""
+    def create_group(self, title: str) -> Group | str:
+        """Create a private static group, or the platform's refusal; a lost answer is looked up before it is asked again."""
 
     def suppressed(self, known: Collection[str]) -> dict[str, tuple[str, dt.date | None]]:
         """Addresses that must never be written to: `unsubscribed` or `bounced`, and the platform's day of it.

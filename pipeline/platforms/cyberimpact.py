@@ -29,6 +29,8 @@ from pipeline.platforms.pages import PAGE, pages
 FEW = 3
 """Up to so many addresses are looked up one by one."""
 TYPED = frozenset(field.key for field in FIELDS if field.type != "text")
+TITLE_REFUSED = frozenset({400, 409, 413, 422})
+"""The answers to a new group that speak of this group alone."""
 LOOKS = 2
 """How often a group is looked for after its creation's answer was lost, before it is asked for again."""
 
@@ -128,8 +130,8 @@ class Cyberimpact:
         found = (wire.group(row) for rows, _ in self._pages("/groups", "groups") for row in rows)
         return list({there.id: there for there in found if there is not None}.values())
 
-    def create_group(self, title: str) -> Group:
-        """Create a private static group.
+    def create_group(self, title: str) -> Group | str:
+        """Create a private static group; the platform's words when it refuses the title.
 
         When the answer is lost the group is looked for among those that were not there before: it is created again only
         if it did not appear, so that a title never gets two groups.
@@ -147,11 +149,11 @@ class Cyberimpact:
                     return created
                 if attempt >= self._config.retries:
                     raise
-            except Refusal:
+            except Refusal as refusal:
                 created = self._appeared(title, before) if attempt > 1 else None  # a lost attempt may have made it late
-                if created is None:
+                if created is None and refusal.status not in TITLE_REFUSED:
                     raise
-                return created
+                return created or wire.reason(refusal)
             else:
                 created = wire.group(answer) or self._appeared(title, before)
                 if created is None:

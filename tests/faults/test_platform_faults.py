@@ -329,10 +329,20 @@ PERSONAL = ("POST /batches", "PATCH /members/*", "POST /members/*/groups", "DELE
 @pytest.mark.parametrize("status", [400, 409])
 def test_a_refused_request(status: int, rude: Rude, good: Good, request: pytest.FixtureRequest) -> None:
     for name in good.came:
-        if name not in PERSONAL:
+        if name not in {*PERSONAL, "POST /groups"}:
             rude.between.lay(said(status), name)
             told(request, rude.push())
             assert rude.between.came[name] == 1
+    mended(rude, good)
+
+
+@pytest.mark.parametrize("status", [400, 409, 413, 422])
+def test_a_refused_title(status: int, rude: Rude, good: Good, request: pytest.FixtureRequest) -> None:
+    rude.between.lay(said(status), "POST /groups")
+    told(request, rude.push())
+    assert rude.between.came["POST /groups"] == 1
+    assert rude.world.groups_of(ANNE) == ("Clients Tuxedo",), "her leave, and her fields, did not wait"
+    assert rude.world.groups_of(DENIS) == ("Clients Tuxedo",)
     mended(rude, good)
 
 
