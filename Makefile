@@ -4,13 +4,17 @@ ready := .venv/installed
 run := .venv/bin
 TESTS ?=
 
-.PHONY: demo test check fix bench mutants
+.PHONY: demo test soak check fix bench mutants
 
 demo: $(ready)
 	@$(run)/placier demo
 
 test: $(ready)
 	@$(run)/python -m pytest -n 2 --dist worksteal $(TESTS)
+
+soak: export PLACIER_HISTORIES ?= 5000
+soak: $(ready)
+	@$(run)/python -m pytest -n 2 --dist worksteal tests/machine
 
 check: $(ready)
 	$(run)/ruff format --check .

@@ -81,7 +81,7 @@ def struck(*words: str, once: Callable[[], bool]) -> int | None:
             if once():
                 process.kill()
             else:
-                time.sleep(0.002)
+                time.sleep(0.004)
             assert time.monotonic() < end, "the program never ended"
         process.join(PATIENCE)
         return None if process.exitcode == -signal.SIGKILL else process.exitcode

@@ -243,10 +243,6 @@ class SandboxControl:
         """Requests since the last reset that may have changed something."""
         return cast(int, cast(Json, self._ask("GET", "writes"))["writes"])
 
-    def requests(self) -> int:
-        """Requests since the last reset."""
-        return cast(int, cast(Json, self._ask("GET", "writes"))["requests"])
-
     def batch_addresses(self) -> list[str]:
         """The addresses of every row of every addMembers batch sent since the last reset, refused and lost ones too.
 

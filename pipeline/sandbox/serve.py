@@ -40,7 +40,8 @@ class PlatformServer:
     """The platform's API over `data` (an SQLite file), in a thread of its own, as a context manager.
 
     `port` 0 takes a free one; `batch_seconds`: how long a batch takes; `now`: the platform's clock; `checking`: how much
-    of its own answers it holds against the document.  What was stored is there again at the next start.
+    of its own answers it holds against the document.  What was stored is there again at the next start.  `platform` is
+    the application itself, to be looked at from another thread: which faults wait, how many requests came.
     """
 
     def __init__(
@@ -65,7 +66,8 @@ class PlatformServer:
         self._socket = _listening(self._port)
         self._store = _opened(self._data, self._socket)
         self._port = self._socket.getsockname()[1]
-        self._server = _server(Platform(self._store, self._switches, self._options))
+        self.platform = Platform(self._store, self._switches, self._options)
+        self._server = _server(self.platform)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name=self.url, daemon=True)
         self._thread.start()
         deadline = time.monotonic() + _START_TIMEOUT

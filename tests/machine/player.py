@@ -55,7 +55,7 @@ class Player:
     as_ofs: list[date] = field(default_factory=list)
     due: dict[date, bool] = field(default_factory=dict)
     quiet: bool = True
-    first_success: bool = False
+    first: date = date.max
     gone: set[str] = field(default_factory=set)
     consents: dict[str, tuple[str | None, date | None]] = field(default_factory=dict)
 
@@ -171,12 +171,10 @@ class Player:
 
     def _remember(self, attempt: Attempt, code: int | None, number: int) -> None:
         self.quiet = code == 0
-        if code == 0:
-            self.first_success = True
-            if attempt.command == "backfill":
-                self.due[FIRST_DAY - ONE_DAY] = False
-            elif attempt.command in {"refetch", "alone"} or (attempt.command == "run"):
-                self.due[self.history.day(number)] = False
+        day = FIRST_DAY - ONE_DAY if attempt.command == "backfill" else self.history.day(number)
+        if code == 0 and attempt.command in {"backfill", "refetch", "alone", "run"}:
+            self.first = min(self.first, day)
+            self.due[day] = False
 
     def _patiently(self, words: tuple[str, ...]) -> int:
         """In this process; a lock that a killed one held on PostgreSQL takes a moment to be let go."""
@@ -192,16 +190,16 @@ class Player:
             time.sleep(0.02)
 
     def _moment(self, kill: Kill) -> Callable[[], bool]:
-        control, mischief, start = self.venue.control, self.venue.place.mischief, time.monotonic()
+        mischief, start, platform = self.venue.place.mischief, time.monotonic(), self.venue.server.platform
         if kill.when == "request":
             assert kill.fault is not None
-            control.add_fault(kill.fault)
-            return lambda: kill.fault not in control.faults()
+            self.venue.control.add_fault(kill.fault)
+            return lambda: kill.fault not in platform.faults.waiting()
         if kill.when == "fetch":
             mischief.lay(*mischief.waiting, Trick("hang", "read"))
             return lambda: any(trick.kind == "hang" for trick in mischief.struck)
         if kill.when == "count":
-            return lambda: control.requests() >= kill.after
+            return lambda: platform.journal.seen >= kill.after
         if kill.when == "instant":
             return lambda: time.monotonic() >= start + 0.03 + kill.after / 1000
         closed: list[float] = []
@@ -288,14 +286,17 @@ class Player:
         as_of = self.history.day(len(self.history.nights))
         if self.history.past and self.due.get(FIRST_DAY - ONE_DAY, True):
             assert self._attempt(Attempt("backfill"), FIRST_DAY) == 0
-        caught_up = self.first_success
         last = len(self.history.nights) - 1
         for number, night in enumerate(self.history.nights):
-            if self.due[self.history.day(number)] and (night.arrival == "wrong" or not caught_up) and number != last:
+            day = self.history.day(number)
+            # A run catches up with the days missed since the first that was recorded, and fetches no day again.
+            if self.due[day] and (night.arrival == "wrong" or (day < self.first and number < last)):
                 assert self._attempt(Attempt("alone"), as_of, number) == 0
-        if self.history.nights[last].arrival == "wrong" and self.due[self.history.day(last)]:
-            assert self._attempt(Attempt("alone"), as_of, last) == 0
+        if not self.history.late:
+            self.venue.control.settle()
         assert self._attempt(Attempt("run"), as_of, last) == 0, "the good run did not end well"
+        if self.history.late:
+            assert self._attempt(Attempt("run"), as_of, last) == 0, "the run after what came late did not end well"
         past = Past(
             self.told,
             self.acts,

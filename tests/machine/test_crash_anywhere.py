@@ -7,7 +7,9 @@ same histories every time: the id of one that failed, given to pytest, plays it 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
+from functools import cache
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, seed, settings
@@ -24,16 +26,20 @@ BLOCKS = range(-(-promised() // BLOCK))
 Record = Callable[[str, object], None]
 
 
+Opened = Callable[[], Place]
+
+
 @pytest.fixture(scope="module")
-def where(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """The servers of this worker."""
-    with place(tmp_path_factory.mktemp("machine"), postgres) as running:
-        yield running
+def opened(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    """The servers of this worker, once a test asks for them: threads that are started before it would be measured."""
+    with ExitStack() as stack:
+        yield cache(lambda: stack.enter_context(place(tmp_path_factory.mktemp("machine"), postgres)))
 
 
+@pytest.mark.no_cover  # measuring would take more time than the histories
 @pytest.mark.timeout(1800)  # a history that fails is made small first
 @pytest.mark.parametrize("block", BLOCKS)
-def test_killed_anywhere_nothing_is_lost_nobody_wronged(block: int, where: Place, record_property: Record) -> None:
+def test_killed_anywhere_nothing_is_lost_nobody_wronged(block: int, opened: Opened, record_property: Record) -> None:
     database, tally = ("sqlite", "postgresql")[block % 2], Tally()
 
     @seed(block)
@@ -46,7 +52,7 @@ def test_killed_anywhere_nothing_is_lost_nobody_wronged(block: int, where: Place
     )
     @given(history=histories())
     def survives(history: History) -> None:
-        Player(history, where.venue(database, dict(history.policy)), tally, note).play()
+        Player(history, opened().venue(database, dict(history.policy)), tally, note).play()
 
     try:
         survives()

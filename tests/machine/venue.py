@@ -165,7 +165,7 @@ class Venue(World):
 
     def write_config(self) -> None:
         self.platform = {
-            "timeout": 0.6,
+            "timeout": 0.4,
             "batch_deadline": 0.25,
             "first_pause": 0.01,
             "retries": 3,
@@ -181,7 +181,7 @@ class Venue(World):
             "directory": "/",
             "key_file": str(secrets / "id_ed25519"),
             "known_hosts": str(secrets / "known_hosts"),
-            "read_timeout": 0.6,
+            "read_timeout": 0.4,
             "first_pause": 0.01,
             "transactions": "{organisation}_{date:%Y%m%d}.csv",
         }
@@ -199,4 +199,5 @@ class Venue(World):
     def left_behind(self) -> list[str]:
         """Files that are only for a while, and are still there."""
         unfinished = [path.name for path in (self.root / "var").rglob("*") if path.suffix in {".part", ".tmp"}]
-        return unfinished + os.listdir(self.place.root / "tmp")
+        desks = self.root / "var" / "work"
+        return [*unfinished, *os.listdir(self.place.root / "tmp"), *(os.listdir(desks) if desks.exists() else ())]
