@@ -242,6 +242,7 @@ def status(connection: Connection, setting: Setting) -> Json:
                 "date": None if hold.date is None else hold.date.isoformat(),
                 "reason": hold.reason,
                 "operations": hold.operations,
+                **({"days": sorted({gap.split()[0] for gap in hold.gaps()})} if hold.gaps() else {}),
             }
             for hold in history.open_holds()
         ],

@@ -82,6 +82,13 @@ class Archive:
             )
         return path
 
+    def trouble(self, digest: str) -> str:
+        """Why a file cannot be brought: `gone` or `damaged`; empty when it can."""
+        packed = self._find(digest)
+        if packed is None:
+            return "gone"
+        return "" if _intact(packed, digest) else "damaged"
+
     def strike(self, digest: str, places: Callable[[Path], Iterable[tuple[int, int]]], desk: Path) -> str:
         """Blank the byte spans that `places` finds in an archived file; returns the digest of what stands there now.
 

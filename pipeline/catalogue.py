@@ -39,6 +39,17 @@ class Listing:
         newest = {recording.slot: number for number, recording in enumerate(self.recordings)}
         return {self.recordings[number].slot: self.recordings[number] for number in sorted(newest.values())}
 
+    def history(self) -> list[Recording]:
+        """Every recording in order; what a restored state recorded once more counts once, as it was recorded last."""
+        later: dict[Slot, tuple[str, list[str]]] = {}
+        found = []
+        for item in reversed(self.recordings):
+            told = item.fingerprint, [file.sha256 for file in item.files]
+            if later.get(item.slot) != told:
+                found.append(item)
+            later[item.slot] = told
+        return found[::-1]
+
     def wanted(self) -> set[str]:
         """The digests of the files that were not let go, in every version."""
         kept = (item for item in self.recordings if item.slot.business_date >= self.kept_since)

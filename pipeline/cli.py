@@ -198,6 +198,17 @@ def push(options: Options, account: str, as_of: datetime | None, dry: bool) -> i
 
 @command
 @click.argument("account")
+@_as_of
+@_dry
+def rebuild(options: Options, account: str, as_of: datetime | None, dry: bool) -> int:
+    """The ledger anew from the archive alone, whether the state was lost or kept; then what is to be sent."""
+    from pipeline.rebuild import rebuild as walk
+
+    return _walk(options, [account], lambda s: walk(s, _day(as_of, s.account)), kind="rebuild", dry=dry)
+
+
+@command
+@click.argument("account")
 @click.argument("run_id", metavar="RUN")
 def approve(options: Options, account: str, run_id: str) -> int:
     """Push what the run RUN holds, as of that run's day; refused if the plan has changed since."""

@@ -17,6 +17,7 @@ WORDS = {
     "leaves": "{count} leaves of groups at once: none was sent, everything else was",
     "platform": "{count} groups or people that were on the platform are not there any more: nothing was sent",
     "rejects": "{count} bad lines, too many: nothing of the day's files is recorded",
+    "gap": "the archive lacks {count} files or days: nothing was rebuilt, and nothing is lost by waiting",
     "volume": "{count} lines, far more than usual: nothing of the day's files is recorded",
 }
 
@@ -42,7 +43,7 @@ def _holding(hold: Hold, account: str, titles: Mapping[str, str]) -> Holding:
     remedies = [f"placier approve {account} {hold.run_id}   lets exactly this through"]
     if hold.reason in {"rejects", "volume"} and hold.slot()[0] == "day":
         remedies.append(f"placier replay {account} {hold.date} --refetch   takes a corrected file in its place")
-    details = _groups(hold, titles) if hold.reason == "leaves" else _files(hold)
+    details = hold.gaps() or (_groups(hold, titles) if hold.reason == "leaves" else _files(hold))
     return Holding(f"the run {hold.run_id}{day}: {words}", details, tuple(remedies))
 
 

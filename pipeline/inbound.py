@@ -34,12 +34,16 @@ LEDGER_FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """A file at hand and archived: what it is, its base name, where its bytes are, their digest."""
+    """A file at hand and archived: what it is, its base name, where its bytes are, their digest.
+
+    `known`: it was read before, and trusted; lines of it may have been struck out since.
+    """
 
     role: str
     name: str
     path: Path
     sha256: str
+    known: bool = False
 
 
 def find_day(source: Source, account: Account, day: date) -> dict[str, str]:
@@ -93,7 +97,8 @@ def at_hand(files: Iterable[tuple[str, Path]], archive: Archive) -> list[Brought
 def from_archive(files: Iterable[tuple[str, str, str]], archive: Archive, folder: Path) -> list[Brought]:
     """Archived files, as (role, name, digest)."""
     return [
-        Brought(role, name, archive.bring(digest, folder / digest[:12] / name), digest) for role, name, digest in files
+        Brought(role, name, archive.bring(digest, folder / digest[:12] / name), digest, known=True)
+        for role, name, digest in files
     ]
 
 
@@ -139,10 +144,11 @@ def make_load(brought: Sequence[Brought], slot: Slot, reader: Reader) -> tuple[L
 
     UntrustedFile, with nothing taken, if any of the files cannot be trusted as a whole.
     """
-    expected = slot.business_date if slot.kind == "day" else None
+    day = slot.business_date if slot.kind == "day" else None
     readings = []
     records = []
     for file in brought:
+        expected = None if file.known else day
         told = read(file.path, reader.columns, reader.zone, reader.as_of, role=file.role, business_date=expected)
         reading, sha256 = _without_forgotten(file, told, reader)
         readings.append(reading)

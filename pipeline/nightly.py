@@ -5,6 +5,7 @@
     replay    a day again, from the archive, the source or a file:             bring -> record -> send -> purge
     push      what is still to be sent:                                                            send -> purge
     approve   what a guard held:                               (record what was held) -> send what was held
+    rebuild   everything that the archive has (rebuild.py):               the ledger anew -> send -> purge
 
 Each is the same subtraction, desired - acknowledged, called again.  A dry run is the same walk inside a transaction
 that is rolled back, and stops before it sends.
@@ -20,6 +21,7 @@ from sqlalchemy import Connection
 
 from pipeline.bring import Replay, bring_again, bring_day, bring_history
 from pipeline.errors import MissingFile, UsageError
+from pipeline.rebuild import approve_rebuild
 from pipeline.record import read, slots, take
 from pipeline.run import Run
 from pipeline.scratch import scratch
@@ -84,7 +86,10 @@ def approve(setting: Setting, run_id: str) -> list[Run]:
             name = work.account.name
             raise UsageError(f"{name}: the run {run_id} holds nothing", f"`placier status {name}` shows what is held")
         with running(work, "approve", holds[0].date, holds[0].as_of) as told:
-            approve_holds(work, told, holds)
+            if holds[0].reason == "gap":
+                approve_rebuild(work, told, holds[0])
+            else:
+                approve_holds(work, told, holds)
     return [told]
 
 

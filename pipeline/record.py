@@ -28,7 +28,7 @@ def slots(brought: Sequence[Brought], as_of: date) -> Iterator[tuple[Brought, Sl
 def read(work: Setting, told: Run, brought: Sequence[Brought], slot: Slot) -> Load:
     """Read files into one load; what was ignored and set aside is told."""
     with told.stage("read"):
-        load, ignored = inbound.make_load(brought, slot, _reader(work, told.as_of))
+        load, ignored = inbound.make_load(brought, slot, reader(work, told.as_of))
     told.ignored_columns = tuple(dict.fromkeys((*told.ignored_columns, *ignored)))
     told.rejects.extend((file.name, reject) for file in load.files for reject in file.rejects)
     return load
@@ -54,7 +54,8 @@ def take(work: Setting, told: Run, load: Load) -> None:
     list_recorded(work)
 
 
-def _reader(work: Setting, as_of: date) -> inbound.Reader:
+def reader(work: Setting, as_of: date) -> inbound.Reader:
+    """How the account's files are read now, for the day `as_of`."""
     with work.database.transaction() as connection:
         forgotten = State(connection, work.account.name).forgotten()
     return inbound.Reader(
@@ -101,7 +102,7 @@ def approve_load(work: Setting, told: Run, hold: Hold) -> None:
     files = hold.files()
     with scratch(work.desk) as folder, told.stage("read"):
         brought = inbound.from_archive(files, work.archive, folder)
-        load, _ = inbound.make_load(brought, slot, _reader(work, hold.as_of))
+        load, _ = inbound.make_load(brought, slot, reader(work, hold.as_of))
     if load.fingerprint != hold.fingerprint:
         raise changed(work, hold)
     with told.stage("record"), work.database.transaction() as connection:

@@ -104,6 +104,7 @@ class Run:
                 "leaves": "leaves of groups are held: too many at once",
                 "volume": "lines are held: far more than usual",
                 "platform": "groups or people are gone from the platform: all is held",
+                "gap": "files or days are not in the archive: the rebuild is held",
             }
             sentences.append(f"{operations} {what.get(reason, 'bad lines: the file is held')}")
         sentences += [

@@ -19,7 +19,7 @@ README = Path(__file__).parent.parent / "README.md"
 ELSEWHERE = ("make demo", "make test", "placier sandbox", "placier demo")
 """Tested by themselves: tests/test_demo.py, tests/test_cli.py."""
 DAYS = {"backfill": "--as-of 2026-11-13", "why": "--on 2026-11-15"}
-DATED = ("run", "replay", "verify", "expiring")
+DATED = ("run", "replay", "rebuild", "verify", "expiring")
 
 
 def examples() -> list[tuple[str, list[str]]]:

@@ -17,7 +17,7 @@ Json = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What a guard holds: `reason` is leaves, platform, rejects or volume; `detail` is what `approve` needs to do it.
+    """What a guard holds: `reason` is leaves, platform, rejects, volume or gap; `detail` is what `approve` needs to do it.
 
     A run may hold several files: `number` tells its holds apart.
     """
@@ -51,6 +51,11 @@ class Hold:
     def people(self) -> int:
         """How many people the held files tell of."""
         return _number(self.detail.get("people"))
+
+    def gaps(self) -> tuple[str, ...]:
+        """What the archive lacks, each in words that begin with its day."""
+        stored = self.detail.get("gaps")
+        return tuple(str(gap) for gap in stored) if isinstance(stored, list) else ()
 
     def slot(self) -> tuple[str, str, str]:
         """What the held files would be recorded under: kind, business date, name."""

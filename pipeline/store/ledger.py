@@ -45,6 +45,8 @@ from pipeline.store.tables import (
 )
 
 CHUNK = 5_000
+ASIDE = "/replaced/"
+"""What the name of a load that is being replaced begins with; no file can have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +115,10 @@ class Ledger:
             return Recorded(old[0], changed=False, versions=tuple(versions))
         if old is not None:
             # The slot is unique; the old version steps aside under a name that no file can have.
-            self._db.execute(update(loads).where(loads.c.id == old[0]).values(name=f"/replaced/{old[0]}"))
+            self._db.execute(update(loads).where(loads.c.id == old[0]).values(name=f"{ASIDE}{old[0]}"))
         load_id = self._insert_load(load, now)
         versions_made, file_ids = self._insert_files(load, load_id, now)
-        self._insert_entries(load, load_id, file_ids)
+        self.insert_entries(load, load_id, file_ids)
         self._settle([load_id] if old is None else [old[0], load_id], gone=None if old is None else old[0])
         if old is not None:
             self._delete_load(old[0])
@@ -178,7 +180,8 @@ class Ledger:
             versions.append(version)
         return versions, ids
 
-    def _insert_entries(self, load: Load, load_id: int, file_ids: Sequence[int]) -> None:
+    def insert_entries(self, load: Load, load_id: int, file_ids: Sequence[int]) -> None:
+        """The bookings, cancellations and rejects of a load whose own rows are there already."""
         common = {"account": self._account, "load_id": load_id, "precedence": load.slot.precedence, "current": True}
         for table, rows in ((bookings, load.bookings), (cancellations, load.cancellations)):
             for start in range(0, len(rows), CHUNK):
@@ -220,11 +223,19 @@ class Ledger:
                 ),
             )
         )
+        self.choose(load_ids, gone)
+
+    def choose(self, load_ids: Sequence[int] | Select[Any], gone: int | None = None) -> None:
+        """Choose anew which versions are current of the bookings and cancellations that these loads tell."""
         self._choose(bookings, (bookings.c.performance_key,), load_ids, gone)
         self._choose(cancellations, (cancellations.c.performance_key, cancellations.c.cancelled_at), load_ids, gone)
 
     def _choose(
-        self, table: Table, key: Iterable[ColumnElement[Any]], load_ids: Sequence[int], gone: int | None
+        self,
+        table: Table,
+        key: Iterable[ColumnElement[Any]],
+        load_ids: Sequence[int] | Select[Any],
+        gone: int | None,
     ) -> None:
         other = table.alias("other")
         better = [

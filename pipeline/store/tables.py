@@ -295,7 +295,7 @@ holds = Table(
     metadata,
     Column("id", _ID, primary_key=True),
     Column("run_id", String(40), nullable=False),
-    Column("reason", String(20), nullable=False),  # leaves, platform, rejects or volume
+    Column("reason", String(20), nullable=False),  # leaves, platform, rejects, volume or gap
     Column("account", ACCOUNT, nullable=False),
     Column("date", Date),
     Column("as_of", Date, nullable=False),
