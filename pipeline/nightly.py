@@ -113,7 +113,7 @@ def _day(work: Setting, day: date, as_of: date, *, last: bool) -> Run:
                     if last and pending(work):
                         send(work, told)
                     elif last:
-                        purge(work, told.as_of)
+                        purge(work, told)
                     raise
             take(work, told, read(work, told, brought, Slot("day", day)))
         send(work, told)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from statistics import median
 
@@ -25,6 +25,7 @@ VOLUME_DAYS = 28
 VOLUME_HISTORY = 7
 SAMPLE = 3
 MANY = 50
+MANY_ROWS = 1000
 
 
 # Aggregation and texts
@@ -150,6 +151,11 @@ def platform_emptied(seats_lost: int, asked: int, found: int) -> bool:
 def too_many_vanished(missing: int, asked: int) -> bool:
     """Whether it is more than staff deleting members: more than 50 are missing, and more than a fifth of those asked for."""
     return missing > MANY and missing > asked / 5
+
+
+def too_much_to_purge(rows: int, count: Callable[[], int]) -> bool:
+    """Whether it is more than a night's purge: over 1,000 rows, and over half of all (`count`, asked for if it matters)."""
+    return rows > MANY_ROWS and rows > count() / 2
 
 
 # Retention

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
 
 from pipeline import guard, policy
 from pipeline.errors import Emptied
@@ -31,7 +30,7 @@ def send(work: Setting, told: Run) -> None:
     finally:
         told.requests += platform.requests
         platform.close()
-    purge(work, told.as_of)
+    purge(work, told)
 
 
 def _prepared(work: Setting, told: Run, outbound: Outbound) -> Prepared:
@@ -93,6 +92,11 @@ def approve_holds(work: Setting, told: Run, holds: Sequence[Hold]) -> None:
     """
     if all(hold.state == "superseded" for hold in holds):
         raise changed(work, holds[0])
+    if any(hold.reason == "purge" and hold.state == "open" for hold in holds):
+        purge(work, told, approved=True)
+    holds = [hold for hold in holds if hold.reason != "purge"]
+    if not holds:
+        return
     platform = work.open_platform(told.run_id)
     outbound = Outbound(work.account, work.database, platform, occasion(work, told.run_id))
     try:
@@ -128,10 +132,22 @@ def _approve_leaves(work: Setting, told: Run, hold: Hold, outbound: Outbound) ->
         History(connection, work.account.name).close_hold(hold, "approved")
 
 
-def purge(work: Setting, as_of: date) -> None:
-    """Rule 12: what is older than the retention leaves the ledger and the archive."""
-    start = policy.retention_start(as_of, work.account.file.policy.retention_months)
+def purge(work: Setting, told: Run, *, approved: bool = False) -> None:
+    """Rule 12: what is older than the retention leaves the ledger and the archive.
+
+    Held when it is most of the ledger at once: a day that was mistyped, or a clock that is years ahead.
+    """
+    start = policy.retention_start(told.as_of, work.account.file.policy.retention_months)
     with work.database.transaction() as connection:
-        Eraser(connection, work.account.name).purge(start)
+        eraser, history = Eraser(connection, work.account.name), History(connection, work.account.name)
+        earlier = [hold for hold in history.open_holds() if hold.reason == "purge"]
+        rows = eraser.count_before(start)
+        if policy.too_much_to_purge(rows, eraser.count) and not approved:
+            if not earlier:
+                history.hold(Hold(told.run_id, "purge", told.date, told.as_of, rows, start.isoformat(), {}))
+            return
+        for hold in earlier:
+            history.close_hold(hold, "approved" if approved else "superseded")
+        eraser.purge(start)
     for digest in work.catalogue.let_go(start):
         work.archive.remove(digest)

@@ -481,3 +481,32 @@ def test_when_all_who_are_held_are_forgotten_nothing_is_held(world: World) -> No
     well(world.placier("forget", "demo", person(0)))
     well(world.placier("push", "demo", "--as-of", AS_OF))
     assert held(world) == []
+
+
+@pytest.fixture
+def rich(world: World) -> World:
+    """A ledger large enough for its loss to be minded."""
+    world.set(source={"catch_up_days": 0})
+    world.day("2026-03-09", [buy(f"T{n}", "2026-03-09 10:00:00", ANNE) for n in range(1001)])
+    well(world.night(AS_OF))
+    return world
+
+
+def test_a_clock_that_is_years_ahead_deletes_nothing(rich: World) -> None:
+    ahead = rich.placier("push", "demo", "--as-of", "2036-03-10")
+    assert (ahead.code, ahead.run["status"]) == (5, "held")
+    assert [hold["reason"] for hold in held(rich)] == ["purge"]
+    assert rich.placier("push", "demo", "--as-of", "2036-03-11").code == 5
+    assert len(held(rich)) == 1
+    assert "None was deleted".lower() in rich.placier("status", "demo", json_too=False).out
+    assert len(rich.placier("why", "demo", ANNE).json["sources"]) == 1001
+    well(rich.placier("push", "demo", "--as-of", AS_OF))
+    assert held(rich) == []
+    well(rich.placier("replay", "demo", "2026-03-09", "--as-of", AS_OF))
+
+
+def test_what_is_too_old_is_deleted_once_it_is_approved(rich: World) -> None:
+    run_id = rich.placier("push", "demo", "--as-of", "2036-03-10").run["run_id"]
+    well(rich.placier("approve", "demo", run_id))
+    assert held(rich) == []
+    assert rich.placier("why", "demo", ANNE).json["sources"] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, literal, or_, select, update
 
 from pipeline.store.ledger import chunks
 from pipeline.store.tables import bookings, cancellations, files, loads, memberships, rejects, suppressions
@@ -47,6 +47,21 @@ class Eraser:
         )
 
     # Retention
+
+    def count_before(self, start: date) -> int:
+        """How many bookings and cancellations are older than the day `start`."""
+        day = start.isoformat()
+        return self._count(bookings, bookings.c.booked_on < day) + self._count(
+            cancellations, cancellations.c.cancelled_on < day
+        )
+
+    def count(self) -> int:
+        """How many bookings and cancellations there are."""
+        return self._count(bookings) + self._count(cancellations)
+
+    def _count(self, table: Table, *which: ColumnElement[bool]) -> int:
+        query = select(func.count()).select_from(table).where(table.c.account == self._account, *which)
+        return self._db.execute(query).scalar_one()
 
     def purge(self, start: date) -> int:
         """Rule 12: delete what is older than the day `start`; nobody leaves a group for it.  Gives the rows deleted."""
