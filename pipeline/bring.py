@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from pipeline import inbound
-from pipeline.errors import MissingFile, StillChanging
+from pipeline.errors import MissingFile, SourceUnavailable, StillChanging
 from pipeline.inbound import Brought
 from pipeline.setting import Setting
 from pipeline.sources.names import matching
@@ -29,16 +29,17 @@ class Replay:
 
 
 def bring_day(work: Setting, day: date, folder: Path, *, wait: bool) -> list[Brought]:
-    """The day's files; a late one, or one that is still being written, is waited for."""
+    """The day's files; one that is late or still being written is waited for, and so is a server out of reach."""
     pause = FIRST_WAIT
     left = work.account.file.source.wait_minutes * 60.0 if wait and not work.dry else 0.0
+    end = work.now() + timedelta(seconds=left)  # a look may itself take minutes
     while True:
         source = work.open_source()
         try:
             found = inbound.find_day(source, work.account, day)
             return inbound.fetch(source, found, folder, work.archive)
-        except (MissingFile, StillChanging):
-            if left <= 0:
+        except (MissingFile, StillChanging, SourceUnavailable):
+            if left <= 0 or work.now() >= end:
                 raise
         finally:
             source.close()

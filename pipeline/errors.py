@@ -11,6 +11,7 @@
           ├── UntrustedFile         the file as a whole cannot be trusted: nothing of it was taken
           │    └── StillChanging    it is still being written: a run that waits looks again
           ├── SourceError           the box office's server refused, or was not who it should be
+          │    └── SourceUnavailable     a passing fault that outlived its retries: a run that waits looks again
           ├── StateError            the database or the archive cannot be read or written
           └── PlatformError         the mailing platform refused
                └── PlatformUnavailable  a passing fault that outlived its retries: the next run goes on
@@ -95,6 +96,10 @@ class StillChanging(UntrustedFile):
 
 class SourceError(Failure):
     """The box office's server cannot be used."""
+
+
+class SourceUnavailable(SourceError):
+    """A fault of the network, or of a server that is silent or gone, that outlived its retries."""
 
 
 class StateError(Failure):

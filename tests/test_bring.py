@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from world import World, buy
 from pipeline.bring import bring_day
 from pipeline.config import load
 from pipeline.doors import Outside, open_state, setting
-from pipeline.errors import MissingFile, StillChanging
+from pipeline.errors import MissingFile, SourceUnavailable, StillChanging
 from pipeline.setting import Setting
 from pipeline.sources import Fetched, Source
 
@@ -99,3 +100,42 @@ def test_a_file_that_is_being_written_is_waited_for_too(
         with pytest.raises(StillChanging):
             bring_day(growing, DAY, tmp_path, wait=True)
     work.database.close()
+
+
+class OutOfReach(Growing):
+    """A source that cannot be reached at the first `times` looks."""
+
+    def names(self) -> list[str]:
+        if self._times[0] > 0:
+            self._times[0] -= 1
+            raise SourceUnavailable("nothing listens there")
+        return self._source.names()
+
+
+@pytest.mark.parametrize(("minutes", "arrives"), [(10, True), (0, False)])
+def test_a_server_that_is_out_of_reach_is_waited_for_too(
+    world: World, tmp_path: Path, minutes: int, arrives: bool
+) -> None:
+    world.set(source={"wait_minutes": minutes})
+    world.day("2026-03-01", [buy("T1", "2026-03-01 10:00:00", "anne@exemple.ca")])
+    work = stage(world, Nap())
+    times = [2]
+    away = replace(work, open_source=lambda: OutOfReach(work.open_source(), times))
+    if arrives:
+        assert len(bring_day(away, DAY, tmp_path, wait=True)) == 2
+    else:
+        with pytest.raises(SourceUnavailable):
+            bring_day(away, DAY, tmp_path, wait=True)
+    work.database.close()
+
+
+def test_looks_that_take_long_do_not_prolong_the_waiting(world: World, tmp_path: Path) -> None:
+    world.set(source={"wait_minutes": 3})
+    nap = Nap()
+    work = stage(world, nap)
+    hours = (datetime(2026, 3, 2, tzinfo=UTC) + timedelta(minutes=2 * n) for n in count())
+    slow = replace(work, now=lambda: next(hours))
+    with pytest.raises(MissingFile):
+        bring_day(slow, DAY, tmp_path, wait=True)
+    work.database.close()
+    assert sum(nap.naps) == 5.0

@@ -22,7 +22,7 @@ from paramiko.message import Message
 from paramiko.sftp import CMD_NAME
 
 from pipeline import config
-from pipeline.errors import PlacierError, SourceError, UsageError
+from pipeline.errors import PlacierError, SourceError, SourceUnavailable, UsageError
 
 KEEP_ALIVE = 30
 """Seconds between the signs of life sent to the server."""
@@ -44,10 +44,6 @@ GONE = (
     "Negotiation failed",
 )
 """paramiko's words for a connection that is gone."""
-
-
-class PassingFault(SourceError):
-    """A fault that another try may not meet: refused, silent, dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +93,7 @@ class Session:
 
 
 def connect(door: Door) -> Session:
-    """Open a session; SourceError (PassingFault when another try may do), UsageError for a key file of no use."""
+    """Open a session; SourceError (SourceUnavailable when another try may do), UsageError for a key file of no use."""
     client = paramiko.SSHClient()
     client.set_log_channel(LOG)
     logging.getLogger(LOG).setLevel(logging.CRITICAL)  # what it would log, with a traceback, comes out as a SourceError
@@ -293,24 +289,24 @@ def _explanation(error: Exception, door: Door, doing: str) -> SourceError:
 def _unreachable(error: Exception, door: Door, doing: str) -> SourceError | None:
     """What is the network's, or a silent or vanished server's; nearly always passing."""
     if isinstance(error, socket.gaierror):
-        kind = PassingFault if error.errno == socket.EAI_AGAIN else SourceError
+        kind = SourceUnavailable if error.errno == socket.EAI_AGAIN else SourceError
         return kind(
             f"the host {door.server.host!r} is not found ({error.strerror})", "correct source.host, or mend the DNS"
         )
     if isinstance(error, UnicodeError):
         return SourceError(f"{door.server.host!r} is not the name of a host", "correct source.host")
     if isinstance(error, TimeoutError) or str(error) in SILENCE:
-        return PassingFault(f"{door.place} gave no answer in time while {doing}", AGAIN)
+        return SourceUnavailable(f"{door.place} gave no answer in time while {doing}", AGAIN)
     if isinstance(error, ConnectionRefusedError):
-        return PassingFault(
+        return SourceUnavailable(
             f"nothing listens at {door.place}: connection refused", f"check source.host, source.port; {AGAIN}"
         )
     if isinstance(error, OSError) and error.errno in {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}:
-        return PassingFault(f"{door.place} cannot be reached ({error.strerror})", f"check the network; {AGAIN}")
+        return SourceUnavailable(f"{door.place} cannot be reached ({error.strerror})", f"check the network; {AGAIN}")
     if isinstance(error, (EOFError, ConnectionError)) or (
         isinstance(error, (OSError, paramiko.SSHException)) and any(word in str(error) for word in GONE)
     ):
-        return PassingFault(f"{door.place} dropped the connection while {doing}", AGAIN)
+        return SourceUnavailable(f"{door.place} dropped the connection while {doing}", AGAIN)
     return None
 
 

@@ -17,10 +17,10 @@ import paramiko
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_exponential
 
 from pipeline import config
-from pipeline.errors import SourceError, StillChanging, UntrustedFile
+from pipeline.errors import SourceError, SourceUnavailable, StillChanging, UntrustedFile
 from pipeline.sources import Fetched, Progress, names
 from pipeline.sources.landing import Landing
-from pipeline.sources.session import Door, PassingFault, Session, connect, explained
+from pipeline.sources.session import Door, Session, connect, explained
 
 READ_AHEAD = 16 << 20
 """Bytes asked for in advance: more is slower to come to an end, less leaves the line idle."""
@@ -107,7 +107,7 @@ class SftpSource:
             | stop_after_delay(seconds or self._patience.total),
             wait=wait_exponential(multiplier=self._patience.pause, max=30),
             sleep=self._sleep,
-            retry=retry_if_exception_type((PassingFault, CutShort)),
+            retry=retry_if_exception_type((SourceUnavailable, CutShort)),
             reraise=True,
         )
         result: Result = retrying(self._or_hang_up, action)
