@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Connection
@@ -57,7 +57,7 @@ def why(connection: Connection, account: Account, email: str, on: date, *, past:
 
     Of a day in the `past`, the lines that its consent was relied on for are told even if the ledger has lost them since.
     """
-    known = _known(connection, account, email.strip().lower(), on)
+    known = _known(connection, account, (email.strip().lower(), on), past=past)
     ground = _ground(known)
     rules = account.file.policy
     until = None if ground is None else policy.consent_until(ground.start, rules.consent_months)
@@ -84,7 +84,8 @@ def why(connection: Connection, account: Account, email: str, on: date, *, past:
     }
 
 
-def _known(connection: Connection, account: Account, email: str, on: date) -> Known:
+def _known(connection: Connection, account: Account, who: tuple[str, date], *, past: bool) -> Known:
+    email, on = who
     ledger, state = Ledger(connection, account.name), State(connection, account.name)
     day = on.isoformat()
     acts = [act for act in ledger.cancellations_for(email) if str(act["cancelled_on"]) <= day]
@@ -92,17 +93,32 @@ def _known(connection: Connection, account: Account, email: str, on: date) -> Kn
     owners = ledger.owners(act["transaction_id"] for act in acts)
     desired = project(bookings, acts, owners, rules_of(account))
     audit = Audit(connection, account.name)
+    gone = audit.suppressed(on) if past else None
+    known_then = not past or email in desired or any(act.day <= on for act in audit.of(email))
+    seats = state.memberships([email]).get(email, {})
     return Known(
         email=email,
         desired=desired.get(email),
-        member=state.members([email]).get(email),
-        seats=state.memberships([email]).get(email, {}),
+        member=state.members([email]).get(email) if known_then else None,
+        seats=_seats_on(on, seats, desired.get(email)) if past else seats,
         groups=state.groups(),
         acts=audit.of(email),
-        suppressed=suppressed(ledger, state, [email], desired, known=audit.suppressed(on)).get(email),
+        suppressed=suppressed(ledger, state, [email], desired, known=gone).get(email),
         pending=email in ledger.marked(),
         on=on,
     )
+
+
+def _seats_on(on: date, seats: Mapping[str, Membership], desired: Desired | None) -> dict[str, Membership]:
+    """The seats as they stood at the end of a past day: what the files had not told of by then was not given yet."""
+    told = {} if desired is None else {**desired.seats, GENERAL: None}
+    found = {}
+    for key, seat in seats.items():
+        if seat.given_on <= on or key in told:
+            counted = told.get(key)
+            back = seat.state == "out" and seat.given_on > on and counted is not None and counted.reach is not None
+            found[key] = replace(seat, state="in", given_on=on) if back else seat
+    return found
 
 
 def _ground(known: Known) -> Ground | None:

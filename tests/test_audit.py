@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from program import killed
 from test_privacy import told
-from world import Line, World, buy
+from world import Line, World, buy, cancel
 
 from pipeline.sandbox.switches import Fault
 
@@ -188,3 +188,20 @@ def test_the_history_is_told_on_the_terminal(world: World) -> None:
     assert "2026-03-05 unsubscribed - - -" in lines
     before = world.placier("why", "demo", ANNE, "--on", "2026-03-03", json_too=False).out
     assert "renewed" not in before
+
+
+def test_a_past_day_tells_the_groups_and_fields_of_then(world: World) -> None:
+    night(world, 3, buy("T1", "2026-03-03 10:00:00", ANNE))
+    night(world, 6, cancel("T1", "2026-03-06 10:00:00", ANNE))
+    before, then, now = why(world, 2), why(world, 5), why(world, 8)
+    assert (before["groups"], before["fields"]) == ([], {})
+    groups = [[(group["title"], group["member"]) for group in answer["groups"]] for answer in (then, now)]  # type: ignore[union-attr, attr-defined]
+    assert groups == [[("Clients Tuxedo", True), ("Le Songe", True)], [("Clients Tuxedo", True), ("Le Songe", False)]]
+    assert then["fields"] == now["fields"] != {}
+
+
+def test_who_has_unsubscribed_is_suppressed_now_wherever_the_platform_is_a_day_ahead(world: World) -> None:
+    night(world, 1, buy("T1", "2026-03-01 10:00:00", ANNE))
+    world.control.unsubscribe(ANNE, on=datetime.now(UTC).date() + timedelta(days=1))
+    night(world, 2)
+    assert world.placier("why", "demo", ANNE).json["suppressed"] == "unsubscribed"
