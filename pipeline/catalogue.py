@@ -1,7 +1,8 @@
 """The catalogue: which archived file is which, so that the ledger can be rebuilt from the archive alone.
 
 A file of JSON lines per account beside the archived files, only ever appended to.  A line tells a load that was recorded, a
-file that was rewritten because a person was forgotten, or until when files were let go.  It holds no personal data.
+file that was rewritten because a person was forgotten, until when files were let go, or which of the platform's groups is
+which: titles do not tell that.  It holds no personal data.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.contact import KnownGroup
 from pipeline.errors import StateError
 from pipeline.store.ledger import Slot
 from pipeline.store.recordings import RecordedFile, Recording
@@ -27,12 +29,13 @@ class Listing:
     """What a catalogue says: every recording in order, as its files are archived now.
 
     `fresh` are the rewritten files after which nothing was recorded, old digest and new; `kept_since`: files of older
-    days were let go.
+    days were let go; `groups`: those of the platform that Placier looks after.
     """
 
     recordings: tuple[Recording, ...] = ()
     fresh: tuple[tuple[str, str], ...] = ()
     kept_since: date = date.min
+    groups: Mapping[str, KnownGroup] = field(default_factory=dict)
 
     def current(self) -> dict[Slot, Recording]:
         """The newest recording of each slot, in the order in which they were recorded."""
@@ -83,10 +86,13 @@ class Catalogue:
 
     # Writing
 
-    def keep_up(self, recordings: Sequence[Recording], mapping: str) -> None:
-        """Append what was recorded and is not listed yet."""
-        listed = {slot: _identity(item) for slot, item in self.read().current().items()}
-        self._append(_line(item, mapping) for item in recordings if listed.get(item.slot) != _identity(item))
+    def keep_up(self, recordings: Sequence[Recording], mapping: str, groups: Iterable[KnownGroup]) -> None:
+        """Append what was recorded, and the groups that came to be known, and is not listed yet."""
+        listing = self.read()
+        listed = {slot: _identity(item) for slot, item in listing.current().items()}
+        fresh = [_line(item, mapping) for item in recordings if listed.get(item.slot) != _identity(item)]
+        fresh += [asdict(group) for group in groups if listing.groups.get(group.group_key) != group]
+        self._append(fresh)
 
     def rewrite(self, old: str, new: str) -> None:
         """An archived file was rewritten: a person was forgotten."""
@@ -143,8 +149,11 @@ def _told(lines: Sequence[Line]) -> Listing:
     fresh: list[tuple[str, str]] = []
     now: dict[str, str] = {}
     kept_since = date.min
+    groups: dict[str, KnownGroup] = {}
     for line in reversed(lines):
-        if "kept_since" in line:
+        if "group_key" in line:
+            groups.setdefault(line["group_key"], KnownGroup(**line))
+        elif "kept_since" in line:
             kept_since = max(kept_since, date.fromisoformat(line["kept_since"]))
         elif "rewritten" in line:
             old, new = str(line["rewritten"]), str(line["now"])
@@ -153,7 +162,7 @@ def _told(lines: Sequence[Line]) -> Listing:
                 fresh.append((old, new))
         else:
             recordings.append(_recording(line, now))
-    return Listing(tuple(reversed(recordings)), tuple(reversed(fresh)), kept_since)
+    return Listing(tuple(reversed(recordings)), tuple(reversed(fresh)), kept_since, groups)
 
 
 def _identity(item: Recording) -> tuple[datetime, list[str]]:

@@ -19,6 +19,7 @@ from pipeline.run import FileLine, Run
 from pipeline.scratch import scratch
 from pipeline.send import send
 from pipeline.setting import Setting, at_work, list_recorded, running
+from pipeline.store.acknowledged import State
 from pipeline.store.erasing import Eraser
 from pipeline.store.history import History, Hold
 from pipeline.store.ledger import Ledger, Load, Slot
@@ -156,6 +157,11 @@ def _put_back(work: Setting, told: Run, found: Survey, hold: Hold | None) -> Non
         ids = Recordings(connection, work.account.name).put_back(found.history, again, found.lost)
         told.unmatched += Ledger(connection, work.account.name).unmatched(ids)
         Eraser(connection, work.account.name).purge(found.start)
+        state = State(connection, work.account.name)
+        known = state.groups()
+        for group in work.catalogue.read().groups.values():
+            if group.group_key not in known:
+                state.know_group(group)
         if hold is not None:
             History(connection, work.account.name).close_hold(hold, "approved")
     list_recorded(work)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from pipeline.archive import Archive
 from pipeline.catalogue import Catalogue
 from pipeline.config import Account
 from pipeline.desk import own_desk
-from pipeline.errors import PlacierError, unforeseen
+from pipeline.errors import PlacierError, StateError, unforeseen
 from pipeline.outbound import Occasion, Progress
 from pipeline.platforms import Platform
 from pipeline.run import Run
@@ -62,13 +62,16 @@ def at_work(setting: Setting) -> Iterator[Setting]:
         put_in_place(work, work.catalogue.read().fresh)  # a `forget` that was killed is finished
         list_recorded(work)
         yield work
+        with suppress(StateError):  # the run is what it is; what is not listed now, the next one lists
+            list_recorded(work)
 
 
 def list_recorded(work: Setting) -> None:
-    """List in the archive's catalogue what the ledger has recorded since."""
+    """List in the archive's catalogue what was recorded, and the groups that came to be known, since it was listed last."""
     with work.database.transaction() as connection:
         recorded = Recordings(connection, work.account.name).current()
-    work.catalogue.keep_up(recorded, work.account.file.mapping)
+        groups = State(connection, work.account.name).groups()
+    work.catalogue.keep_up(recorded, work.account.file.mapping, groups.values())
 
 
 def put_in_place(work: Setting, rewritten: Sequence[tuple[str, str]]) -> None:

@@ -13,7 +13,8 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from ledgers import ledger_of
+from sqlalchemy import delete, select
 from strategies import Past, mistakes, pasts
 from world import World
 
@@ -22,6 +23,7 @@ from pipeline.bring import Replay
 from pipeline.config import load
 from pipeline.doors import Outside, setting
 from pipeline.outbound import Outbound
+from pipeline.rebuild import rebuild
 from pipeline.run import Run
 from pipeline.sandbox.control import ConsentState, MemberState, SandboxControl
 from pipeline.sandbox.serve import PlatformServer
@@ -308,6 +310,37 @@ def test_a_dry_run_leaves_no_trace(build: Build, data: st.DataObject, policy: di
     assert house.dump() == before
     assert (house.people(), house.writes(), tree(house.world.root / "var")) == (people, writes, files)
     assert house.day(last, past.as_of).plan == told.plan
+
+
+@settings(law, max_examples=settings().max_examples // 25)
+@given(data=st.data(), policy=POLICIES, lost=st.booleans())
+def test_the_ledger_rebuilt_from_the_archive_alone_is_the_ledger_that_was(
+    build: Build, data: st.DataObject, policy: dict[str, object], lost: bool
+) -> None:
+    past = data.draw(pasts())
+    day, wrong = data.draw(mistakes(past))
+    house = build(policy)
+    history = [house.world.history(wrong, "Theatre_historique_1.csv"), house.world.history(past.lines)]
+    if data.draw(st.booleans()):
+        done(nightly.backfill(house.setting, history, data.draw(st.sampled_from(sorted(past.days)))))
+    house.tell(past.with_day(day, wrong))
+    house.days(data.draw(st.permutations(sorted(past.days))), past.as_of)
+    house.tell(past)
+    house.day(day, past.as_of)
+    with house.setting.database.transaction() as connection:
+        before = ledger_of(connection)
+    content, writes = house.world.content(), house.writes()
+    with house.setting.database.transaction() as connection:
+        for table in metadata.tables.values() if lost else ():
+            connection.execute(delete(table))
+    done(rebuild(house.setting, past.as_of))
+    with house.setting.database.transaction() as connection:
+        assert ledger_of(connection) == before
+    assert house.world.content() == content
+    assert lost or house.writes() == writes
+    writes = house.writes()
+    done(rebuild(house.setting, past.as_of))
+    assert house.writes() == writes
 
 
 def tree(root: Path) -> set[str]:
