@@ -373,7 +373,7 @@ def test_nobody_who_unsubscribed_is_ever_written_to(
         assert not gone & house.world.control.touched_addresses()
 
 
-@settings(law, max_examples=max(1, law.max_examples // 2))
+@settings(law, max_examples=max(2, law.max_examples // 4))
 @given(data=st.data(), policy=POLICIES)
 def test_what_consent_rests_on_is_only_ever_appended(
     build: Build, data: st.DataObject, policy: dict[str, object]
