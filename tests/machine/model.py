@@ -11,6 +11,8 @@ Where a crash leaves two outcomes right, both are: a value is one of a set, a se
 - What staff edits stays until the contact is written again; a booking newer than all that was told before writes it again.
 - A group, or a member, that staff deleted comes back for a booking newer than all that was told before the deletion; may come
   back when something of the contact was still on its way; else stays away.
+- Who shares a contact id with somebody who unsubscribed is as they were then, if both were known and nothing was on its way;
+  else nothing is said of them.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from itertools import product
 
 Line = Mapping[str, str]
@@ -51,6 +53,7 @@ PERSONAL = {
     "Ville du contact": "ville",
     "2ème nom de compagnie du contact": "entreprise_2",
 }
+CONTACT = "Identifiant unique du contact"
 REGULAR = {"firstname": "prenom", "lastname": "nom", "postalCode": "code_postal", "company": "entreprise"}
 
 
@@ -112,6 +115,7 @@ class Past:
     as_ofs: Sequence[date]
     groups: str = "per-show"
     cancellation: str = "any"
+    cancelled_counts: bool = True
 
     @property
     def last_as_of(self) -> date:
@@ -184,6 +188,11 @@ class Ledger:
             acts.update({key: _cancellation(lines) for key, lines in lost.items()})
         return cls(list(chosen.values()), list(acts.values()))
 
+    def since(self, day: date) -> Ledger:
+        """Rule 12: what is older is purged."""
+        kept = [one for one in self.bookings if one.day >= day]
+        return Ledger(kept, [act for act in self.cancellations if date.fromisoformat(act.at[:10]) >= day])
+
     def of_person(self, email: str) -> list[Booking]:
         return sorted((one for one in self.bookings if one.email == email), key=lambda one: one.order)
 
@@ -247,8 +256,13 @@ def _cancellation(lines: Sequence[Line]) -> Cancellation:
 
 def ended(start: date, as_of: date) -> bool:
     """Rule 4: implied consent lasts 24 calendar months, the end of the month clamped, through its last day."""
-    month = min(start.day, monthrange(start.year + 2, start.month)[1])
-    return as_of > date(start.year + 2, start.month, month)
+    return as_of > months_before(start, -24)
+
+
+def months_before(day: date, months: int) -> date:
+    """So many calendar months earlier, the end of the month clamped."""
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 def may_join(booking: Booking, as_of: date) -> bool:
@@ -261,7 +275,7 @@ class Model:
 
     def __init__(self, past: Past) -> None:
         self.past = past
-        self.truth = Ledger.of(one for one in past.told if one.truth)
+        self.truth = Ledger.of(one for one in past.told if one.truth).since(months_before(min(past.as_ofs), 26))
         self.every = [_booking(lines, told.step) for told in past.told for lines in _parts(told)]
         self.first_told: dict[tuple[str, str, str], int] = {}
         for one in sorted(self.every, key=lambda booking: booking.step):
@@ -289,7 +303,8 @@ class Model:
         options = [[title, f"{title} #{place}"] if title in twins else [title] for place, title in plain.items()]
         for names in product(*options):
             if len(set(names)) == len(names):
-                yield dict(zip(shows, names, strict=True))
+                renamed = {act.title: act.value for act in self.past.acts if act.what == "rename"}
+                yield {place: renamed.get(name, name) for place, name in zip(shows, names, strict=True)}
 
     def _wrong(self, found: Platform, titles: Mapping[str, str]) -> Iterator[str]:
         folded = [title.strip().casefold() for title in found.titles]
@@ -302,37 +317,79 @@ class Model:
 
     def _person(self, email: str, found: Person | None, titles: Mapping[str, str]) -> Iterator[str]:
         left = next((act for act in self._acts(email) if act.what in {"unsubscribe", "bounce"}), None)
+        other = next(
+            (act for act in self.past.acts if act.what == "unsubscribe" and self._linked(email, act.email)), None
+        )
         if left is not None:
             yield from self._frozen(email, left, found)
             return
-        bookings = self.truth.of_person(email)
-        sendable = bool(bookings) and not ended(bookings[-1].day, self.past.last_as_of)
+        if other is not None:
+            if other.quiet and self._linked(email, other.email, before=other.step):
+                yield from self._frozen(email, other, found)
+            return
+        bookings = self._counted(email)
         deleted = next((act for act in reversed(self._acts(email)) if act.what == "delete member"), None)
-        must = sendable and (deleted is None or self._again(email, deleted))
+        must = self._sendable(email) and (deleted is None or self._again(email, deleted))
         if found is None:
             if must:
                 yield "is not among the members"
             return
         if not must and not self._may_be_there(email, deleted):
             yield "is a member, and should not be"
-        elif sendable:
+        elif self._sendable(email):
             yield from self._values(email, found, bookings)
             yield from self._consent(email, found, bookings[-1])
         yield from self._groups(email, found, titles)
+
+    def _counted(self, email: str) -> list[Booking]:
+        """The bookings that count as last purchase and for the consent, in their order."""
+        mine = self.truth.of_person(email)
+        return mine if self.past.cancelled_counts else [one for one in mine if not self._undone(one)]
+
+    def _undone(self, one: Booking) -> bool:
+        """Whether as many tickets were cancelled since as were bought."""
+        acts = [
+            act.tickets
+            for act in self.truth.cancellations
+            if (act.transaction, act.performance) == (one.transaction, one.performance) and act.at >= one.at
+        ]
+        return bool(acts) and sum(acts) >= one.tickets
+
+    def _sendable(self, email: str) -> bool:
+        counted = self._counted(email)
+        return bool(counted) and not ended(counted[-1].day, self.past.last_as_of)
+
+    def _linked(self, email: str, other: str, before: int = 10**6) -> bool:
+        """Whether two addresses are known (before a step) under one contact id."""
+
+        def ids(one: str) -> set[str]:
+            return {b.personal[CONTACT] for b in self.every if b.email == one and b.step < before} - {""}
+
+        return email != other and bool(ids(email) & ids(other))
 
     def _acts(self, email: str) -> list[Act]:
         return [act for act in self.past.acts if act.email == email]
 
     def _frozen(self, email: str, left: Act, found: Person | None) -> Iterator[str]:
-        """Rule 8: who is suppressed stays as they were."""
+        """Rules 8 and 9: who is suppressed stays as they were."""
         assert left.before is not None
         was = left.before.people.get(email)
-        if found is None or found.state != {"unsubscribe": "unsubscribed", "bounce": "bounced"}[left.what]:
+        state = {"unsubscribe": "unsubscribed", "bounce": "bounced"}[left.what] if email == left.email else "subscribed"
+        if was is None and email != left.email:
+            yield from () if found is None else ["is a member, and another address of theirs had left"]
+        elif found is None or found.state != state:
             yield f"had left ({left.what}) and is {None if found is None else found.state}"
         elif was is not None and (found.texts, found.fields) != (was.texts, was.fields):
             yield f"was written to after leaving: {was} became {found}"
         elif was is not None and (found.relation, found.consent_date) != (was.relation, was.consent_date):
             yield f"got a consent after leaving: {was} became {found}"
+        elif was is not None and not found.groups <= self._renamed(was.groups):
+            yield f"joined groups after leaving: {was} became {found}"
+
+    def _renamed(self, titles: Iterable[str]) -> frozenset[str]:
+        """Titles as staff may have changed them since."""
+        new = {act.title: act.value for act in self.past.acts if act.what == "rename"}
+        return frozenset(titles) | {new[title] for title in titles if title in new}
 
     def _may_be_there(self, email: str, deleted: Act | None) -> bool:
         if any(act.what in {"seed", "express"} for act in self._acts(email)):
@@ -346,7 +403,7 @@ class Model:
     def _again(self, email: str, act: Act) -> bool:
         """Whether a booking came after the act that is newer than all that was told before."""
         before = [one.order for one in self.every if one.email == email and one.step < act.step]
-        news = [one for one in self.truth.of_person(email) if self._came(one) >= act.step]
+        news = [one for one in self._counted(email) if self._came(one) >= act.step]
         return any(not before or one.at > max(before)[0] for one in news)
 
     def _came(self, one: Booking) -> int:
@@ -357,7 +414,8 @@ class Model:
         wanted: dict[str, set[str]] = {name: {text} for name, text in last.texts.items()}
         wanted |= {DATE: {last.start[:10]}, TICKETS: {_plain(last.tickets)}, AMOUNT: {_plain(last.cents / 100)}}
         for name in {**PERSONAL, **REGULAR}:
-            latest = next((one.personal[name] for one in reversed(bookings) if one.personal[name]), "")
+            mine = self.truth.of_person(email)
+            latest = next((one.personal[name] for one in reversed(mine) if one.personal[name]), "")
             memory = {one.personal[name] for one in self.every if one.email == email}
             wanted[name] = {latest} if latest else {"", *memory}
         for act in self._acts(email):
@@ -387,8 +445,7 @@ class Model:
     # Seats
 
     def _groups(self, email: str, found: Person, titles: Mapping[str, str]) -> Iterator[str]:
-        bookings = self.truth.of_person(email)
-        sendable = bool(bookings) and not ended(bookings[-1].day, self.past.last_as_of)
+        sendable = self._sendable(email)
         put = {act.title for act in self._acts(email) if act.what in {"put", "seed"} and act.title}
         yield from self._general(email, found, sendable)
         for place, title in titles.items():
@@ -404,7 +461,7 @@ class Model:
                 yield f"is not in {title}"
             if inside and not may:
                 yield f"is in {title}, and should not be"
-        ours = {GENERAL, *titles.values()}
+        ours = {self._general_title(), *titles.values()}
         strange = found.groups - ours - put
         if strange:
             yield f"is in {sorted(strange)}"
@@ -415,8 +472,11 @@ class Model:
     def _general(self, email: str, found: Person, sendable: bool) -> Iterator[str]:
         gone = self._deletion(email, GENERAL)
         must = sendable and (gone is None or self._again(email, gone))
-        if must and GENERAL not in found.groups:
+        if must and self._general_title() not in found.groups:
             yield "is not in the general group"
+
+    def _general_title(self) -> str:
+        return next((act.value for act in self.past.acts if act.what == "rename" and act.title == GENERAL), GENERAL)
 
     def _counting(self, email: str, place: str) -> list[Booking]:
         """The bookings that still count for a group."""
@@ -473,8 +533,3 @@ def _plain(value: Value) -> str:
         return f"{float(value):.2f}"
     except ValueError:
         return str(value).strip()
-
-
-def one_day(day: date, count: int = 1) -> date:
-    """So many days later."""
-    return day + timedelta(days=count)

@@ -85,30 +85,39 @@ class Player:
             content = content[: content.rstrip().rfind(b"\n") + 20] if content.count(b"\n") > 1 else content[:40]
         (self.venue.drop / name).write_bytes(content)
 
-    def _day_file(self, number: int) -> str:
-        return f"Theatre_{self.history.day(number):%Y%m%d}.csv"
+    def _drop_day(self, number: int, lines: Iterable[Line], cut: bool = False) -> None:
+        """The day's file, or its two; `cut` in the middle."""
+        stamp, listed = f"{self.history.day(number):%Y%m%d}", list(lines)
+        if not self.history.two_files:
+            self._drop(f"Theatre_{stamp}.csv", listed, cut)
+            return
+        for name, kind in (("achats", "ACHAT"), ("annulations", "ANNULATION")):
+            some = [line for line in listed if line["type_operation"] == kind]
+            self._drop(f"Theatre_{name}_{stamp}.csv", some, cut)
 
     def _note(self, day: date, lines: Iterable[Line], *, backfill: bool = False, truth: bool = True) -> None:
         self.told.append(Told(day, backfill, tuple(lines), self.step, truth))
 
     def _night(self, number: int, night: Night, pending: dict[int, list[int]]) -> None:
-        day, name = self.history.day(number), self._day_file(number)
+        day = self.history.day(number)
         as_of = day + ONE_DAY
         attempts = list(night.attempts)
         if night.arrival == "late":
+            if self.history.two_files:
+                self._drop(f"Theatre_achats_{day:%Y%m%d}.csv", [])
             code = self._attempt(attempts.pop(0), as_of, number)
             assert code in {None, 1, 2, 3, 4, 75}, f"a missing day gave {code}"
         elif night.arrival == "cut":
-            self._drop(name, night.lines, cut=True)
+            self._drop_day(number, night.lines, cut=True)
             code = self._attempt(attempts.pop(0), as_of, number)
             assert code in {None, 1, 2}, f"a file that was cut off gave {code}"
             self.tally.faults += code == 1
         if night.arrival == "wrong":
-            self._drop(name, night.first)
+            self._drop_day(number, night.first)
             self._note(day, night.first, truth=False)
             pending.setdefault(min(number + 2, len(self.history.nights)), []).append(number)
         else:
-            self._drop(name, night.lines)
+            self._drop_day(number, night.lines)
             self._note(day, night.lines)
         self.due[day] = True
         for attempt in attempts:
@@ -126,7 +135,7 @@ class Player:
 
     def _tell_truth(self, number: int) -> None:
         day, lines = self.history.day(number), self.history.nights[number].lines
-        self._drop(self._day_file(number), lines)
+        self._drop_day(number, lines)
         self._note(day, lines)
         self.due[day] = True
 
@@ -219,7 +228,7 @@ class Player:
         before = self.platform()
         titles = sorted(set(before.titles))
         email, who = deed.email, before.people.get(deed.email)
-        if any(act.email == email for act in self.acts) and deed.what != "delete group":
+        if any(act.email == email for act in self.acts) and deed.what not in {"delete group", "rename"}:
             return
         act = Act(self.step, deed.what, email, before=before, quiet=self.quiet)
         if deed.what in {"unsubscribe", "bounce"}:
@@ -229,8 +238,15 @@ class Player:
             if not titles:
                 return
             title = titles[deed.which % len(titles)]
+            if any(earlier.value == title for earlier in self.acts):
+                return  # one that staff renamed comes back under the name that it had first
             control.delete_group(title)
             act = Act(self.step, deed.what, "", title, before=before, quiet=self.quiet)
+        elif deed.what == "rename":
+            renamed = self._rename(deed, before)
+            if renamed is None:
+                return
+            act = renamed
         elif who is None or who.state != "subscribed":
             return
         elif deed.what == "delete member":
@@ -252,6 +268,17 @@ class Player:
         self.acts.append(act)
         self.consents.pop(email, None)
         self.tell(f"{act.what} {act.email} {act.title} {act.field}")
+
+    def _rename(self, deed: Deed, before: Platform) -> Act | None:
+        """Staff renames a group that is surely known as ours: somebody whom we seated is in it, and nothing is on its way."""
+        used = {act.title for act in self.acts if act.title}
+        seated = {title for one in before.people.values() if one.state == "subscribed" for title in one.groups}
+        titles = sorted(title for title in seated - used - {FRIENDS} if not title.endswith("(archives)"))
+        if not self.quiet or not titles:
+            return None
+        title = titles[deed.which % len(titles)]
+        self.venue.control.rename_group(title, f"{title} (archives)")
+        return Act(self.step, "rename", "", title, value=f"{title} (archives)", before=before, quiet=True)
 
     # What is looked at after each run
 
@@ -297,13 +324,7 @@ class Player:
         assert self._attempt(Attempt("run"), as_of, last) == 0, "the good run did not end well"
         if self.history.late:
             assert self._attempt(Attempt("run"), as_of, last) == 0, "the run after what came late did not end well"
-        past = Past(
-            self.told,
-            self.acts,
-            self.as_ofs,
-            str(self.history.policy["groups"]),
-            str(self.history.policy["cancellation"]),
-        )
+        past = Past(self.told, self.acts, self.as_ofs, **self.history.policy)
         wrong = Model(past).wrong(self.platform())
         assert not wrong, "\n".join(wrong)
         self.venue.control.reset_log()

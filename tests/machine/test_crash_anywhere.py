@@ -52,7 +52,7 @@ def test_killed_anywhere_nothing_is_lost_nobody_wronged(block: int, opened: Open
     )
     @given(history=histories())
     def survives(history: History) -> None:
-        Player(history, opened().venue(database, dict(history.policy)), tally, note).play()
+        Player(history, opened().venue(database, history), tally, note).play()
 
     try:
         survives()

@@ -16,7 +16,7 @@ import psycopg
 from sqlalchemy import create_engine, text
 from world import Answer, World
 
-from machine.history import Trick
+from machine.history import History, Trick
 from pipeline.sandbox.control import SandboxControl
 from pipeline.sandbox.serve import PlatformServer
 from pipeline.sandbox.sftp import SftpDrop, User, make_key
@@ -100,7 +100,7 @@ class Place:
     postgres: str
     count: int = 0
 
-    def venue(self, database: str, policy: dict[str, object]) -> Venue:
+    def venue(self, database: str, history: History) -> Venue:
         """A new account: empty drop, empty state, new platform."""
         self.count += 1
         self.mischief.lay()
@@ -116,7 +116,15 @@ class Place:
         else:
             url = self.postgres
             emptied(url)
-        return Venue(folder, self.server, self.control, state_url=url, policy=policy, place=self)
+        return Venue(
+            folder,
+            self.server,
+            self.control,
+            state_url=url,
+            policy=dict(history.policy),
+            place=self,
+            two_files=history.two_files,
+        )
 
 
 def emptied(url: str) -> None:
@@ -158,6 +166,7 @@ class Venue(World):
     """One account, `demo`, whose files come over SFTP; nothing that it waits for takes long."""
 
     place: Place = field(kw_only=True)
+    two_files: bool = False
 
     @property
     def drop(self) -> Path:
@@ -183,7 +192,7 @@ class Venue(World):
             "known_hosts": str(secrets / "known_hosts"),
             "read_timeout": 0.4,
             "first_pause": 0.01,
-            "transactions": "{organisation}_{date:%Y%m%d}.csv",
+            "transactions": "" if self.two_files else "{organisation}_{date:%Y%m%d}.csv",
         }
         super().write_config()
         file = self.config / "accounts" / "demo.toml"
