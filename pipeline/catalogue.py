@@ -98,6 +98,12 @@ class Catalogue:
         """An archived file was rewritten: a person was forgotten."""
         self._append([{"rewritten": old, "now": new}])
 
+    def measure(self, start: date) -> tuple[int, int]:
+        """How many files are older than the day `start` and were not let go yet; how many were not let go at all."""
+        listing = self.read()
+        kept = listing.wanted()
+        return len(kept - replace(listing, kept_since=max(start, listing.kept_since)).wanted()), len(kept)
+
     def let_go(self, start: date) -> list[str]:
         """Files of days before `start` are needed no more; gives the digests that no account wants."""
         listing = self.read()

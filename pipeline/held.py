@@ -16,7 +16,7 @@ GROUPS = 10
 WORDS = {
     "leaves": "{count} leaves of groups at once: none was sent, everything else was",
     "platform": "{count} groups or people that were on the platform are not there any more: nothing was sent",
-    "purge": "{count} bookings and cancellations, most of the ledger, are too old for that day: none was deleted",
+    "purge": "{count} rows of the ledger or archived files, most of them, are too old for that day: none was deleted",
     "rejects": "{count} bad lines, too many: nothing of the day's files is recorded",
     "gap": "the archive lacks {count} files or days: nothing was rebuilt, and nothing is lost by waiting",
     "volume": "{count} lines, far more than usual: nothing of the day's files is recorded",

@@ -26,6 +26,7 @@ VOLUME_HISTORY = 7
 SAMPLE = 3
 MANY = 50
 MANY_ROWS = 1000
+MANY_FILES = 100
 
 
 # Aggregation and texts
@@ -156,6 +157,11 @@ def too_many_vanished(missing: int, asked: int) -> bool:
 def too_much_to_purge(rows: int, count: Callable[[], int]) -> bool:
     """Whether it is more than a night's purge: over 1,000 rows, and over half of all (`count`, asked for if it matters)."""
     return rows > MANY_ROWS and rows > count() / 2
+
+
+def too_many_to_let_go(files: int, kept: int) -> bool:
+    """Whether it is more than a night's share of the archive: over 100 files, and over half of all that are kept."""
+    return files > MANY_FILES and files > kept / 2
 
 
 # Retention

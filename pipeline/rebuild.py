@@ -96,15 +96,17 @@ def survey(work: Setting, as_of: date) -> Survey:
             f"{name}: the archive lists no file of this account",
             "check state.archive in placier.toml; without an archive, `placier backfill` begins anew",
         )
-    start = max(policy.retention_start(as_of, work.account.file.policy.retention_months), listing.kept_since)
-    wanted = [item for item in listing.current().values() if item.slot.business_date >= start]
-    gaps = [Gap(day, "nothing was recorded") for day in _missing(work, listing.recordings, start)]
+    start = policy.retention_start(as_of, work.account.file.policy.retention_months)
+    wanted = [item for item in listing.current().values() if item.slot.business_date >= listing.kept_since]
+    window = max(start, listing.kept_since)
+    gaps = [Gap(day, "nothing was recorded") for day in _missing(work, listing.recordings, window)]
     lost = set()
     for item in wanted:
         for file in item.files:
             if why := work.archive.trouble(file.sha256):
-                gaps.append(Gap(item.slot.business_date, why, file.name))
                 lost.add(item.slot)
+                if item.slot.business_date >= start:
+                    gaps.append(Gap(item.slot.business_date, why, file.name))
     readable = [item for item in wanted if item.slot not in lost]
     gaps.sort(key=lambda gap: (gap.day, gap.name))
     return Survey(listing.history(), readable, gaps, frozenset(lost), start)
@@ -156,7 +158,9 @@ def _put_back(work: Setting, told: Run, found: Survey, hold: Hold | None) -> Non
     with told.stage("record"), work.database.transaction() as connection:
         ids = Recordings(connection, work.account.name).put_back(found.history, again, found.lost)
         told.unmatched += Ledger(connection, work.account.name).unmatched(ids)
-        Eraser(connection, work.account.name).purge(found.start)
+        eraser = Eraser(connection, work.account.name)
+        if not policy.too_much_to_purge(eraser.count_before(found.start), eraser.count):
+            eraser.purge(found.start)  # before anything is planned; what is too much is held when all is sent
         state = State(connection, work.account.name)
         known = state.groups()
         for group in work.catalogue.read().groups.values():

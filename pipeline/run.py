@@ -103,7 +103,7 @@ class Run:
             what = {
                 "leaves": "leaves of groups are held: too many at once",
                 "volume": "lines are held: far more than usual",
-                "purge": "rows of the ledger, most of it, are too old for that day: their deletion is held",
+                "purge": "rows of the ledger or archived files, most of them, are too old for that day: their deletion is held",
                 "platform": "groups or people are gone from the platform: all is held",
                 "gap": "files or days are not in the archive: the rebuild is held",
             }

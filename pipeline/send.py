@@ -135,16 +135,18 @@ def _approve_leaves(work: Setting, told: Run, hold: Hold, outbound: Outbound) ->
 def purge(work: Setting, told: Run, *, approved: bool = False) -> None:
     """Rule 12: what is older than the retention leaves the ledger and the archive.
 
-    Held when it is most of the ledger at once: a day that was mistyped, or a clock that is years ahead.
+    Held when it is most of the ledger or of the archive at once: a day that was mistyped, or a clock that is years ahead.
     """
     start = policy.retention_start(told.as_of, work.account.file.policy.retention_months)
     with work.database.transaction() as connection:
         eraser, history = Eraser(connection, work.account.name), History(connection, work.account.name)
         earlier = [hold for hold in history.open_holds() if hold.reason == "purge"]
-        rows = eraser.count_before(start)
-        if policy.too_much_to_purge(rows, eraser.count) and not approved:
+        rows, (files, kept) = eraser.count_before(start), work.catalogue.measure(start)
+        much = policy.too_much_to_purge(rows, eraser.count) or policy.too_many_to_let_go(files, kept)
+        if much and not approved:
             if not earlier:
-                history.hold(Hold(told.run_id, "purge", told.date, told.as_of, rows, start.isoformat(), {}))
+                count = max(rows, files)  # with the state lost, the ledger has nothing to tell
+                history.hold(Hold(told.run_id, "purge", told.date, told.as_of, count, start.isoformat(), {}))
             return
         for hold in earlier:
             history.close_hold(hold, "approved" if approved else "superseded")

@@ -168,6 +168,29 @@ def test_what_comes_back_under_its_old_name_after_a_recording_is_left_alone(tmp_
     assert all(isinstance(slot, Slot) for slot in listing.current())
 
 
+def test_a_clock_that_is_years_ahead_empties_no_archive_though_the_state_is_lost(world: World, catalogue: Path) -> None:
+    line = {"recorded_at": "2026-03-02T12:00:00", "kind": "backfill", "business_date": DAY, "as_of": NEXT}
+    counts = {"version": 1, "lines": 0, "accepted": 0, "rejected": 0}
+    catalogue.parent.mkdir(parents=True)
+    with catalogue.open("w", encoding="utf-8") as told:
+        for number in range(101):
+            digest = f"{number:064x}"
+            file = {"role": "backfill", "name": f"{number}.csv", "sha256": digest, **counts}
+            more = {"name": f"{number}.csv", "mapping": "tuxedo", "fingerprint": "f", "lines": 0, "files": [file]}
+            told.write(json.dumps({**line, **more}) + "\n")
+            path = world.root / "var" / "archive" / digest[:2] / f"{digest}.gz"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"")
+    for words in (("push", "demo"), ("rebuild", "demo")):
+        answer = world.placier(*words, "--as-of", "2036-03-02")
+        assert answer.code == 5, answer.out
+        assert len(archived(world)) == 101
+    [hold] = world.placier("status", "demo").json["accounts"][0]["held"]
+    assert (hold["reason"], hold["operations"]) == ("purge", 101)
+    assert world.placier("approve", "demo", hold["run_id"]).code == 0
+    assert archived(world) == set()
+
+
 # Two accounts, one file
 
 
