@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from program import killed
 from sqlalchemy import Connection, delete, select, update
 from world import Answer, Line, World, buy, cancel
 
+from pipeline.sandbox.control import SandboxControl
+from pipeline.sandbox.serve import PlatformServer
 from pipeline.sandbox.switches import Fault
 from pipeline.store.database import open_database
 from pipeline.store.tables import (
@@ -32,9 +35,8 @@ CYRANO = {"id_spectacle": "S2", "titre_spectacle": "Cyrano", "id_representation"
 AS_OF = "2026-03-06"
 
 
-@pytest.fixture
-def told(world: World) -> World:
-    """A world with a past: a history, a correction, a cancellation, bad lines, a day that tells an older booking anew."""
+def tell(world: World) -> None:
+    """Give a past: a history, a correction, a cancellation, bad lines, a day that tells an older booking anew."""
     past = [
         buy("T0", "2026-01-10 10:00:00", ANNE, nb_billets="3"),
         buy("T9", "2026-01-11 10:00:00", CHLOE),
@@ -50,15 +52,41 @@ def told(world: World) -> World:
     assert world.night("2026-03-05").code == 0
     world.day("2026-03-01", [buy("T1", "2026-03-01 10:00:00", BENOIT)])
     assert world.placier("replay", "demo", "2026-03-01", "--refetch", "--as-of", "2026-03-05").code == 0
-    return world
+
+
+@pytest.fixture(scope="module")
+def past(
+    tmp_path_factory: pytest.TempPathFactory, night_server: PlatformServer, night_control: SandboxControl
+) -> tuple[Path, Path]:
+    """A world with that past, told once: its folder, and what the platform stores then."""
+    folder = tmp_path_factory.mktemp("past")
+    night_control.reset()
+    tell(World(folder / "world", night_server, night_control))
+    copy(night_server._data, folder / "platform.db")
+    return folder / "world", folder / "platform.db"
+
+
+def copy(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as here, closing(sqlite3.connect(target)) as there:
+        here.backup(there)
 
 
 @pytest.fixture
-def kept(world: World, state_url: str, request: pytest.FixtureRequest) -> World:
-    """The same, on each database."""
-    world.state_url = state_url
-    world.write_config()
-    found: World = request.getfixturevalue("told")
+def told(past: tuple[Path, Path], world: World) -> World:
+    """A world with that past, on SQLite."""
+    shutil.copytree(past[0], world.root, dirs_exist_ok=True)
+    copy(past[1], world.server._data)
+    return world
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kept(request: pytest.FixtureRequest) -> World:
+    """A world with that past, on each database."""
+    found: World = request.getfixturevalue("told" if request.param == "sqlite" else "world")
+    if request.param == "postgresql":
+        found.state_url = request.getfixturevalue("postgres_url")
+        found.write_config()
+        tell(found)
     return found
 
 
@@ -167,17 +195,17 @@ def test_after_a_rebuild_the_nights_go_on(told: World) -> None:
 
 
 def test_an_older_state_that_was_restored_is_brought_up_to_date_by_the_archive(told: World, tmp_path: Path) -> None:
-    copy, state = tmp_path / "copie.db", tmp_path / "var" / "placier.db"
-    assert told.placier("backup", str(copy)).code == 0
+    backup, state = tmp_path / "copie.db", tmp_path / "var" / "placier.db"
+    assert told.placier("backup", str(backup)).code == 0
     fifth = cyrano("T5", BENOIT, "2026-03-05")
     assert day(told, "2026-03-05", fifth).code == 0
     before, content = ledger(told), told.content()
     lose_the_state(told)
-    shutil.copy(copy, state)
+    shutil.copy(backup, state)
     assert rebuild(told).code == 0
     assert (ledger(told), told.content()) == (before, content)
     lose_the_state(told)
-    shutil.copy(copy, state)
+    shutil.copy(backup, state)
     assert day(told, "2026-03-05", fifth).code == 0  # recorded, and listed, once more
     before = ledger(told)
     assert rebuild(told).code == 0
