@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import hashlib
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,15 +42,12 @@ class Archive:
         try:
             target.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             target.parent.mkdir(mode=0o700, exist_ok=True)
-            with (
-                path.open("rb") as plain,
-                os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as raw,
-            ):
+            with path.open("rb") as plain, _own(part) as raw:
                 with gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as packed:
                     shutil.copyfileobj(plain, packed, BLOCK)
                 raw.flush()
                 os.fsync(raw.fileno())
-            part.replace(target)
+                part.replace(target)
             _settle(target.parent)
         except OSError as error:
             with suppress(OSError):
@@ -110,9 +108,31 @@ class Archive:
         """Delete an archived file, if it is there; a rehearsal deletes nothing but its own."""
         _place(self._over or self._root, digest).unlink(missing_ok=True)
 
+    def tidy(self) -> None:
+        """Delete what killed runs had begun to keep; a file that is being written now is locked, and left alone."""
+        for part in (self._over or self._root).glob("*/*.part"):
+            with suppress(FileNotFoundError), part.open("rb") as begun, suppress(BlockingIOError):
+                fcntl.flock(begun, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                part.unlink()
+
     def _find(self, digest: str) -> Path | None:
         places = [_place(root, digest) for root in (self._over, self._root) if root is not None]
         return next((place for place in places if place.is_file()), None)
+
+
+@contextmanager
+def _own(part: Path) -> Iterator[BinaryIO]:
+    """An empty file that nobody else writes or tidies away meanwhile; the system lets go of it when the process dies."""
+    while True:
+        with os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as raw:
+            fcntl.flock(raw, fcntl.LOCK_EX)
+            mine = False
+            with suppress(FileNotFoundError):
+                mine = os.path.samestat(os.fstat(raw.fileno()), part.stat())
+            if mine:
+                raw.truncate()
+                yield raw
+                return
 
 
 def raw_text(path: Path) -> bytes:

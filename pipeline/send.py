@@ -137,6 +137,7 @@ def purge(work: Setting, told: Run, *, approved: bool = False) -> None:
 
     Held when it is most of the ledger or of the archive at once: a day that was mistyped, or a clock that is years ahead.
     """
+    work.archive.tidy()
     start = policy.retention_start(told.as_of, work.account.file.policy.retention_months)
     with work.database.transaction() as connection:
         eraser, history = Eraser(connection, work.account.name), History(connection, work.account.name)

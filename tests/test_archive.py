@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import hashlib
 import stat
@@ -131,3 +132,30 @@ def test_a_rehearsal_deletes_nothing_of_the_archive(day_file: Path, root: Path, 
     archive.remove(digest)
     with pytest.raises(StateError):
         archive.bring(digest, tmp_path / "back")
+
+
+def test_what_a_killed_run_had_begun_to_keep_goes(day_file: Path, root: Path) -> None:
+    digest = Archive(root).keep(day_file)
+    begun = root / digest[:2] / f"{'0' * 64}.part"
+    begun.write_bytes(b"half of a day")
+    Archive(root).tidy()
+    assert [path.name for path in kept(root)] == [f"{digest}.gz"]
+
+
+def test_what_another_run_is_keeping_now_stays(day_file: Path, root: Path) -> None:
+    digest = Archive(root).keep(day_file)
+    begun = root / digest[:2] / f"{'0' * 64}.part"
+    with begun.open("wb") as writing:
+        fcntl.flock(writing, fcntl.LOCK_EX)
+        Archive(root).tidy()
+        assert begun.exists()
+
+
+def test_what_was_half_kept_is_kept_whole_by_the_next_run(day_file: Path, root: Path) -> None:
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    begun = root / digest[:2] / f"{digest}.part"
+    begun.parent.mkdir(parents=True)
+    begun.write_bytes(b"longer than the file will be, and of another run that was killed" * 100)
+    Archive(root).keep(day_file)
+    (path,) = kept(root)
+    assert gzip.decompress(path.read_bytes()) == CONTENT
