@@ -347,7 +347,8 @@ class Player:
             twice = select(*key).where(bookings.c.current).group_by(*key).having(func.count() > 1)
             assert not connection.execute(twice).all()
         engine.dispose()
-        assert not self.venue.left_behind()
+        left = self.venue.left_behind()
+        assert not left, f"left behind: {left}"
 
 
 def _person(member: MemberState) -> Person:
