@@ -21,19 +21,34 @@ BLOCK = 1 << 20
 
 
 class Archive:
-    """A folder of compressed files by digest.  With `over`, what is kept goes there and is read before `root`."""
+    """A folder of compressed files by digest.  With `over`, what is kept goes there and is read before `root`.
 
-    def __init__(self, root: Path, over: Path | None = None) -> None:
+    `noted` hears of each digest before its file is there: what nobody knows of, nobody can ever delete.
+    """
+
+    def __init__(
+        self, root: Path, over: Path | None = None, noted: Callable[[str], None] = lambda digest: None
+    ) -> None:
         self._root = root
         self._over = over
+        self._noted = noted
 
     def over(self, folder: Path) -> Archive:
         """The same archive, but what is kept from now on goes to `folder`: for a rehearsal."""
-        return Archive(self._root, folder)
+        return Archive(self._root, folder, self._noted)
+
+    def noting(self, noted: Callable[[str], None]) -> Archive:
+        """The same archive, which tells of what it is about to keep."""
+        return Archive(self._root, self._over, noted)
+
+    def holds(self, digest: str) -> bool:
+        """Whether the file is there, damaged or not."""
+        return self._find(digest) is not None
 
     def keep(self, path: Path) -> str:
         """Archive a file and return its digest; what is there already is left alone, unless it is damaged."""
         digest = _digest(path)
+        self._noted(digest)
         target = _place(self._over or self._root, digest)
         there = self._find(digest)
         if there is not None and _intact(there, digest):

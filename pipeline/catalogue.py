@@ -1,8 +1,8 @@
 """The catalogue: which archived file is which, so that the ledger can be rebuilt from the archive alone.
 
-A file of JSON lines per account beside the archived files, only ever appended to.  A line tells a load that was recorded, a
-file that was rewritten because a person was forgotten, until when files were let go, or which of the platform's groups is
-which: titles do not tell that.  It holds no personal data.
+A file of JSON lines per account beside the archived files, only ever appended to.  A line tells a file that is about to be
+archived or needed no more, a load that was recorded, a file that was rewritten because a person was forgotten, until when
+files were let go, or which of the platform's groups is which: titles do not tell that.  It holds no personal data.
 """
 
 from __future__ import annotations
@@ -29,13 +29,15 @@ class Listing:
     """What a catalogue says: every recording in order, as its files are archived now.
 
     `fresh` are the rewritten files after which nothing was recorded, old digest and new; `kept_since`: files of older
-    days were let go; `groups`: those of the platform that Placier looks after.
+    days were let go; `groups`: those of the platform that Placier looks after; `loose`: the files that were archived and
+    are in no recording (refused, held, or their run was killed), with the day on which they came.
     """
 
     recordings: tuple[Recording, ...] = ()
     fresh: tuple[tuple[str, str], ...] = ()
     kept_since: date = date.min
     groups: Mapping[str, KnownGroup] = field(default_factory=dict)
+    loose: Mapping[str, date] = field(default_factory=dict)
 
     def current(self) -> dict[Slot, Recording]:
         """The newest recording of each slot, in the order in which they were recorded."""
@@ -53,10 +55,15 @@ class Listing:
             later[item.slot] = told
         return found[::-1]
 
+    def recorded(self) -> set[str]:
+        """The digests of all files that were ever recorded."""
+        return {file.sha256 for item in self.recordings for file in item.files}
+
     def wanted(self) -> set[str]:
         """The digests of the files that were not let go, in every version."""
         kept = (item for item in self.recordings if item.slot.business_date >= self.kept_since)
-        return {file.sha256 for item in kept for file in item.files}
+        loose = {digest for digest, day in self.loose.items() if day >= self.kept_since}
+        return {file.sha256 for item in kept for file in item.files} | loose
 
 
 class Catalogue:
@@ -94,6 +101,17 @@ class Catalogue:
         fresh += [asdict(group) for group in groups if listing.groups.get(group.group_key) != group]
         self._append(fresh)
 
+    def note(self, digest: str, on: date) -> None:
+        """A file is about to be archived, on the day `on`; nothing if it is listed already."""
+        listing = self.read()
+        if digest not in listing.loose and digest not in listing.recorded():
+            self._append([{"kept": digest, "on": on.isoformat()}])
+
+    def drop(self, digest: str) -> None:
+        """This account needs a file no more that is in none of its recordings."""
+        if digest in self.read().loose:
+            self._append([{"dropped": digest}])
+
     def rewrite(self, old: str, new: str) -> None:
         """An archived file was rewritten: a person was forgotten."""
         self._append([{"rewritten": old, "now": new}])
@@ -107,15 +125,14 @@ class Catalogue:
     def let_go(self, start: date) -> list[str]:
         """Files of days before `start` are needed no more; gives the digests that no account wants."""
         listing = self.read()
-        days = [item.slot.business_date for item in listing.recordings]
+        days = [*(item.slot.business_date for item in listing.recordings), *listing.loose.values()]
         if any(listing.kept_since <= day < start for day in days):
             self._append([{"kept_since": start.isoformat()}])
         kept = replace(listing, kept_since=max(start, listing.kept_since)).wanted()
         for path in self._folder.glob("*.jsonl"):
             if path != self._path:
                 kept |= _listing(path).wanted()
-        stale = {file.sha256 for item in listing.recordings for file in item.files} - kept
-        return sorted(stale)
+        return sorted((listing.recorded() | listing.loose.keys()) - kept)
 
     def _append(self, lines: Iterable[Line]) -> None:
         text = "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines)
@@ -156,9 +173,17 @@ def _told(lines: Sequence[Line]) -> Listing:
     now: dict[str, str] = {}
     kept_since = date.min
     groups: dict[str, KnownGroup] = {}
+    loose: dict[str, date] = {}
+    dropped: set[str] = set()
     for line in reversed(lines):
         if "group_key" in line:
             groups.setdefault(line["group_key"], KnownGroup(**line))
+        elif "dropped" in line:
+            dropped.add(line["dropped"])
+        elif "kept" in line:
+            digest = now.get(str(line["kept"]), str(line["kept"]))
+            if digest not in dropped:
+                loose.setdefault(digest, date.fromisoformat(line["on"]))
         elif "kept_since" in line:
             kept_since = max(kept_since, date.fromisoformat(line["kept_since"]))
         elif "rewritten" in line:
@@ -168,7 +193,9 @@ def _told(lines: Sequence[Line]) -> Listing:
                 fresh.append((old, new))
         else:
             recordings.append(_recording(line, now))
-    return Listing(tuple(reversed(recordings)), tuple(reversed(fresh)), kept_since, groups)
+    found = Listing(tuple(reversed(recordings)), tuple(reversed(fresh)), kept_since, groups)
+    listed = found.recorded()
+    return replace(found, loose={digest: day for digest, day in loose.items() if digest not in listed})
 
 
 def _identity(item: Recording) -> tuple[datetime, list[str]]:

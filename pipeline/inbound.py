@@ -178,6 +178,7 @@ def _without_forgotten(file: Brought, reading: Reading, reader: Reader) -> tuple
     sha256 = reader.archive.strike(file.sha256, lambda path: lines_at(path, reading.delimiter, struck), reader.desk)
     if not reader.catalogue.wanted_elsewhere(file.sha256):
         reader.archive.remove(file.sha256)
+    reader.catalogue.drop(file.sha256)
     rejects = tuple(reject for reject in reading.rejects if reject.line not in struck)
     total = reading.total - len(struck)
     return replace(reading, lines=lines, rejects=rejects, total=total), sha256

@@ -68,6 +68,8 @@ def forget(setting: Setting, email: str, on: date) -> Json:
             erased["held_operations"] = _release(History(connection, account), email)
             digests = eraser.digests() | _held_files(History(connection, account))
         erased["archived_lines"] = sum(_strike(work, digest, names) for digest in sorted(digests))
+        loose = work.catalogue.read().loose.keys() - digests
+        erased["archived_files"] = sum(_delete(work, digest, names) for digest in sorted(loose))
     return {"email": email, "erased": erased}
 
 
@@ -87,6 +89,20 @@ def _strike(work: Setting, digest: str, names: Callable[[str], bool]) -> int:
         work.catalogue.rewrite(digest, changed)
         put_in_place(work, [(digest, changed)])
     return len(struck)
+
+
+def _delete(work: Setting, digest: str, names: Callable[[str], bool]) -> int:
+    """Delete a file that was archived and never recorded, if it names the person or cannot be looked into."""
+    if not work.archive.holds(digest) or work.catalogue.wanted_elsewhere(digest):
+        return 0
+    try:
+        named = bool(_told_in(work.archive.bring(digest, work.desk / digest), names))
+    except (StateError, UntrustedFile):
+        named = True
+    if named:
+        work.archive.remove(digest)
+        work.catalogue.drop(digest)
+    return int(named)
 
 
 def _told_in(path: Path, names: Callable[[str], bool]) -> list[tuple[int, int]]:

@@ -59,6 +59,8 @@ def at_work(setting: Setting) -> Iterator[Setting]:
             stack.enter_context(setting.database.rehearsal(desk))
             aside = setting.archive.over(desk / "archive"), setting.catalogue.over(desk / "catalogue")
             work = replace(work, archive=aside[0], catalogue=aside[1])
+        listed = work.catalogue
+        work = replace(work, archive=work.archive.noting(lambda digest: listed.note(digest, today(setting))))
         put_in_place(work, work.catalogue.read().fresh)  # a `forget` that was killed is finished
         list_recorded(work)
         yield work

@@ -97,7 +97,7 @@ def test_a_held_file_is_listed_when_it_is_approved(world: World, catalogue: Path
     world.day(DAY, [*FIRST, *(buy(f"B{n}", "?", ANNE) for n in range(30))])
     held = world.night(NEXT)
     assert held.code == 5
-    assert not catalogue.exists()
+    assert listed(catalogue) == []
     assert world.placier("approve", "demo", held.run["run_id"]).code == 0
     assert len(listed(catalogue)) == 1
 

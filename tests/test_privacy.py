@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from world import World, buy, cancel
+from dateutil.relativedelta import relativedelta
+from world import World, buy, cancel, text
 
 from pipeline.forgotten import Forgotten
 
@@ -149,3 +151,29 @@ def test_forgetting_is_told_in_words(world: World) -> None:
     answer = world.placier("forget", "demo", ANNE, json_too=False)
     assert "1 bookings" in answer.out
     assert "the platform is left as it is" in answer.out
+
+
+def test_a_refused_file_forgets_too(world: World) -> None:
+    refused = world.drop / "Theatre_achats_20260301.csv"
+    refused.write_text(text([buy("T1", "2026-03-01 10:00:00", ANNE)]) + '"cut off', encoding="utf-8")
+    (world.drop / "Theatre_annulations_20260301.csv").write_text(text([]), encoding="utf-8")
+    assert world.night("2026-03-02").code == 1
+    assert len(told(world)) == 1
+    world.day("2026-03-01", [buy("T2", "2026-03-01 11:00:00", "benoit@exemple.test")])
+    assert world.night("2026-03-02").code == 0
+    assert world.placier("forget", "demo", ANNE).json["erased"]["archived_files"] == 1
+    assert told(world) == []
+    assert world.placier("replay", "demo", "2026-03-01", "--as-of", "2026-03-02").code == 0
+
+
+def test_a_refused_file_is_let_go_when_its_time_is_over(world: World) -> None:
+    world.set(source={"catch_up_days": 0})
+    refused = world.drop / "Theatre_achats_20260301.csv"
+    refused.write_text(text([buy("T1", "2026-03-01 10:00:00", ANNE)]) + '"cut off', encoding="utf-8")
+    (world.drop / "Theatre_annulations_20260301.csv").write_text(text([]), encoding="utf-8")
+    assert world.night("2026-03-02").code == 1
+    later = datetime.now(UTC).date() + relativedelta(months=27)
+    assert world.placier("push", "demo", "--as-of", f"{later - timedelta(days=90)}").code == 0
+    assert len(told(world)) == 1
+    assert world.placier("push", "demo", "--as-of", str(later)).code == 0
+    assert told(world) == []
