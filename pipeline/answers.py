@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from pipeline import policy
 from pipeline.config import Account
 from pipeline.contact import Acknowledged, KnownGroup, Membership, Suppression
-from pipeline.outbound import rules_of, suppressed
+from pipeline.facts import rules_of, suppressed
 from pipeline.plan import GENERAL, seated
 from pipeline.project import Desired, Seat, project
 from pipeline.setting import Setting

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import Connection
-
+from pipeline import aftermath, policy
 from pipeline import plan as planning
-from pipeline import policy
 from pipeline import push as pushing
 from pipeline.config import Account, CyberimpactPlatform
-from pipeline.contact import Acknowledged, KnownGroup, Membership, SentBatch, Stamp, Suppression
+from pipeline.contact import Acknowledged, KnownGroup, Membership, SentBatch, Stamp
 from pipeline.errors import Emptied, UsageError
+from pipeline.facts import gather, strangers, suppressed
 from pipeline.plan import Blocked, Facts, Plan
 from pipeline.platforms import Batch, Group, Outcome, Platform
-from pipeline.project import Desired, Rules, project
 from pipeline.push import Delivery, Receipts, Survey
 from pipeline.store.acknowledged import State
 from pipeline.store.database import Database
@@ -142,7 +140,7 @@ class Outbound:
             known, seats, groups = state.members(emails), state.memberships(emails), state.groups()
         if not flown:
             return
-        arrived, found = pushing.land(flown, known, seats, groups, self._platform)
+        arrived, found = aftermath.land(flown, known, seats, groups, self._platform)
         with self._database.transaction() as connection:
             state = State(connection, self._account.name)
             state.acknowledge(arrived, found, self._occasion.stamp)
@@ -156,12 +154,12 @@ class Outbound:
         with self._database.transaction() as connection:
             state = State(connection, self._account.name)
             known, seats, groups = state.members(emails), state.memberships(emails), state.groups()
-        flown = pushing.strays(late, groups, known, self._today)
-        arrived, found = pushing.land(flown, known, seats, groups, self._platform)
+        flown = aftermath.strays(late, groups, known, self._today)
+        arrived, found = aftermath.land(flown, known, seats, groups, self._platform)
         found = [seat for seat in found if seat.state == "in"]  # a batch takes nobody out: that was staff
         with self._database.transaction() as connection:
             State(connection, self._account.name).acknowledge(arrived, found, self._occasion.stamp)
-            Ledger(connection, self._account.name).mark_people(pushing.overtaken(arrived, found, known))
+            Ledger(connection, self._account.name).mark_people(aftermath.overtaken(arrived, found, known))
 
     def watch(self, today: date) -> None:
         """Remember the addresses that the platform says are unsubscribed or bounced."""
@@ -331,77 +329,3 @@ class Outbound:
 def _continued(seat: Membership, before: Membership | None) -> Membership:
     """A seat that was taken already keeps the day on which it was given."""
     return before if before is not None and before.state == seat.state == "in" else seat
-
-
-def strangers(facts: Facts, adopted: Collection[str]) -> set[tuple[str, str]]:
-    """Who cancelled and may be in the group by another's hand, as (address, group key): we never gave them a seat.
-
-    In a group that is adopted now, whatever was noted of it before.
-    """
-    living = {key for key, group in facts.groups.items() if not group.deleted}
-    found = set()
-    for email in facts.marked.keys() & facts.desired.keys():
-        held = facts.memberships.get(email, {})
-        for key, seat in facts.desired[email].seats.items():
-            known = key in held and (key not in adopted or held[key].state == "in")
-            if seat.cancelled_at is not None and seat.reach is None and (key in living or key in adopted) and not known:
-                found.add((email, key))
-    return found
-
-
-def rules_of(account: Account) -> Rules:
-    """The part of the account's policy that the projection needs."""
-    rules = account.file.policy
-    return Rules(rules.groups, rules.cancellation, rules.cancelled_counts)
-
-
-def gather(connection: Connection, account: Account, as_of: date, platform: list[Group]) -> Facts:
-    """All the facts that planning looks at, read in one transaction."""
-    ledger, state = Ledger(connection, account.name), State(connection, account.name)
-    marked = ledger.marked()
-    acts = ledger.cancellations_for()
-    desired = project(
-        ledger.bookings_of(),
-        acts,
-        ledger.owners(act["transaction_id"] for act in acts),
-        rules_of(account),
-    )
-    return Facts(
-        as_of=as_of,
-        marked=marked,
-        desired=desired,
-        members=state.members(marked),
-        memberships=state.memberships(marked),
-        suppressed=suppressed(ledger, state, marked, desired),
-        groups=state.groups(),
-        platform=platform,
-    )
-
-
-def suppressed(
-    ledger: Ledger,
-    state: State,
-    emails: Collection[str],
-    desired: Mapping[str, Desired],
-    *,
-    known: Mapping[str, Suppression] | None = None,
-) -> dict[str, str]:
-    """Rules 8 and 9: address -> why it is never written to: its own suppression, or another address's of the person.
-
-    `known`: the suppressions of a past day, in place of all.
-    """
-    names = state.forgotten()
-    known = state.suppressions() if known is None else known
-    gone = {email for email, entry in known.items() if entry.reason == "unsubscribed"}
-    links = ledger.linked(emails) if gone else {}
-    old_ids = {key: email for key, email in state.suppressed_contact_ids().items() if email in gone}
-    found: dict[str, str] = {}
-    for email in emails:
-        own = known.get(email) or (known.get(names.name(email)) if names.days else None)
-        ids: Iterable[str] = desired[email].contact_ids if email in desired else ()
-        ids = [*ids, *(names.name(key) for key in ids)] if names.days else ids
-        if own is not None:
-            found[email] = own.reason
-        elif links.get(email, set()) & gone or any(old_ids.get(key, email) != email for key in ids):
-            found[email] = "unsubscribed_as"
-    return found

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from pipeline import outbound, policy
+from pipeline import facts, policy
 from pipeline.contact import Acknowledged, KnownGroup, Membership
 from pipeline.errors import UsageError
 from pipeline.fields import BY_KEY, PERSONAL, REGULAR
@@ -77,7 +77,7 @@ def _acknowledged(
         state = State(connection, setting.account.name)
         gone = state.suppressions()
         members = {member.email: member for member in state.all_members() if member.email not in gone}
-        inherited = outbound.suppressed(Ledger(connection, setting.account.name), state, list(members), {})
+        inherited = facts.suppressed(Ledger(connection, setting.account.name), state, list(members), {})
         members = {email: member for email, member in members.items() if email not in inherited}
         return members, state.memberships(members), state.groups()
 

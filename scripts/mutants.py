@@ -36,7 +36,9 @@ class Mutant:
 
 
 POLICY, PROJECT, PLAN, GUARD = (f"pipeline/{name}.py" for name in ("policy", "project", "plan", "guard"))
-PUSH, OUTBOUND, RECORD, SEND = (f"pipeline/{name}.py" for name in ("push", "outbound", "record", "send"))
+PUSH, OUTBOUND, FACTS, RECORD, SEND = (
+    f"pipeline/{name}.py" for name in ("push", "outbound", "facts", "record", "send")
+)
 LEDGER, STATE, DATABASE = (f"pipeline/store/{name}.py" for name in ("ledger", "acknowledged", "database"))
 RULES, DAYS, PLATFORM = (f"tests/test_night_{name}.py" for name in ("rules", "days", "platform"))
 GUARDS, CRASH, LAWS = "tests/test_guards.py", "tests/test_crash.py", "tests/test_laws.py"
@@ -118,7 +120,7 @@ MUTANTS = (
         f"{PLATFORM}::test_deleted_show_group_comes_back_for_new_buyers_only",
     ),
     Mutant(
-        "a new address is free of the old one's suppression", OUTBOUND,
+        "a new address is free of the old one's suppression", FACTS,
         '            found[email] = "unsubscribed_as"\n',
         "            pass\n",
         f"{RULES}::test_new_address_of_an_unsubscribed_person_is_unsubscribed_as",
@@ -184,6 +186,24 @@ MUTANTS = (
         " - planned.waiting - set(receipts.refused)",
         " - planned.waiting",
         f"{PLATFORM}::test_refused_contact_is_told_the_others_go_on_and_it_is_tried_again",
+    ),
+    Mutant(
+        "the batch of a killed run is not waited for", OUTBOUND,
+        "        late = self._await_batches()\n",
+        "        late: list[SentBatch] = []\n",
+        "tests/test_crash.py::test_a_batch_that_outlives_a_killed_run_is_waited_for",
+    ),
+    Mutant(
+        "what a late batch did stays", OUTBOUND,
+        "        self._look_after(late)\n",
+        "",
+        "tests/test_crash.py::test_a_batch_that_never_ended_and_then_did_overwrites_nothing_for_long",
+    ),
+    Mutant(
+        "who cancelled stays where staff had put them", OUTBOUND,
+        "        asked = strangers(facts, adopted)\n",
+        "        asked: set[tuple[str, str]] = set()\n",
+        "tests/test_night_platform.py::test_who_cancelled_leaves_a_group_that_staff_had_put_them_in_when_it_is_adopted",
     ),
     Mutant(
         "a better consent is overwritten", PUSH,

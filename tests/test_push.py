@@ -8,10 +8,11 @@ from datetime import date
 
 import pytest
 
+from pipeline.aftermath import land
 from pipeline.contact import Acknowledged, Flight, Group, KnownGroup, Membership
 from pipeline.plan import Change, Leave, Plan
 from pipeline.platforms import Batch, Consent, Member, Outcome, Person, Value
-from pipeline.push import Delivery, Receipts, Survey, flights, is_better, land, push, same, survey, vanished
+from pipeline.push import Delivery, Receipts, Survey, flights, is_better, push, same, survey, vanished
 
 ANNE, BOB = "anne@exemple.ca", "bob@exemple.ca"
 AS_OF, SOLD = date(2026, 3, 10), date(2026, 3, 1)
