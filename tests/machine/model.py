@@ -275,7 +275,9 @@ class Model:
 
     def __init__(self, past: Past) -> None:
         self.past = past
-        self.truth = Ledger.of(one for one in past.told if one.truth).since(months_before(min(past.as_ofs), 26))
+        whole = Ledger.of(one for one in past.told if one.truth)
+        self.truth = whole.since(months_before(min(past.as_ofs), 26))
+        self.purged = [one for one in whole.bookings if one not in self.truth.bookings]
         self.every = [_booking(lines, told.step) for told in past.told for lines in _parts(told)]
         self.first_told: dict[tuple[str, str, str], int] = {}
         for one in sorted(self.every, key=lambda booking: booking.step):
@@ -491,6 +493,8 @@ class Model:
         """Rules 6 and 7: must the person be there, may they."""
         counting = self._counting(email, place)
         must = sendable and any(may_join(one, self.past.last_as_of) for one in counting)
+        # A seat that was given before its booking was purged stays: a purge is no correction.
+        counting += [one for one in self.purged if (one.email, _place(one, self.past.groups)) == (email, place)]
         return must, any(may_join(one, min(self.past.as_ofs)) for one in counting)
 
     def _taken_back(self, email: str, place: str) -> bool:
