@@ -133,3 +133,11 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "demo").write_text("a file where the folder should be")
     with pytest.raises(StateError, match="cannot be written"):
         write_page(tmp_path, told())
+
+
+def test_what_a_killed_run_left_of_a_page_is_gone_with_the_next_one(tmp_path: Path) -> None:
+    path = write_page(tmp_path, told())
+    unfinished = path.parent / "page.part"
+    unfinished.write_text("half of another day's page, longer than any" * 1000, encoding="utf-8")
+    assert write_page(tmp_path, told(run_id="R-2")).read_text(encoding="utf-8").endswith("</html>\n")
+    assert list(path.parent.iterdir()) == [path]

@@ -46,7 +46,7 @@ def write_page(reports: Path, run: Run) -> Path:
     """Write a run into the page of its date and return the path; earlier runs of that date stay below it."""
     folder = reports / run.account
     path = folder / f"{_day(run)}.html"
-    part = path.with_suffix(".part")
+    part = folder / "page.part"  # of one name, so that what a killed run leaves is gone with the next page
     try:
         for each in (reports, folder):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
