@@ -71,7 +71,7 @@ class Night:
     """One business date: its true lines, what its first file says, how it comes, what is tried, what staff does before.
 
     `arrival`: `whole`, `late` (after the night), `cut` (in the middle of its last line, then whole), or `wrong` (as in
-    `first`, corrected two nights later).
+    `first`, corrected `after` so many nights).
     """
 
     lines: tuple[Line, ...]
@@ -79,6 +79,7 @@ class Night:
     first: tuple[Line, ...] = ()
     attempts: tuple[Attempt, ...] = (Attempt("run"),)
     deeds: tuple[Deed, ...] = ()
+    after: int = 1
 
 
 @dataclass(frozen=True)
@@ -364,7 +365,7 @@ def histories(draw: st.DrawFn) -> History:
     nights = []
     for number, lines in enumerate(truth):
         day = FIRST_DAY + timedelta(days=number)
-        arrival = draw(st.sampled_from(["whole", "whole", "whole", "late", "cut", "wrong"]))
+        arrival = draw(st.sampled_from(["whole", "whole", "whole", "late", "cut", "wrong", "wrong"]))
         first = draw(mistakes(day, lines, people, shows)) if arrival == "wrong" else []
         tries = [draw(attempts(["run"]))]
         if draw(st.integers(0, 3)) == 3:
@@ -372,7 +373,7 @@ def histories(draw: st.DrawFn) -> History:
         deeds = draw(
             st.lists(st.builds(Deed, st.sampled_from(DEEDS), st.sampled_from(people), st.integers(0, 3)), max_size=1)
         )
-        nights.append(Night(tuple(lines), arrival, tuple(first), tuple(tries), tuple(deeds)))
+        nights.append(Night(tuple(lines), arrival, tuple(first), tuple(tries), tuple(deeds), draw(st.integers(0, 2))))
     return History(
         past=tuple(past),
         beginning=tuple(draw(st.lists(attempts(["backfill"]), min_size=1, max_size=1))) if past else (),

@@ -115,13 +115,15 @@ class Player:
         if night.arrival == "wrong":
             self._drop_day(number, night.first)
             self._note(day, night.first, truth=False)
-            pending.setdefault(min(number + 2, len(self.history.nights)), []).append(number)
+            pending.setdefault(number + night.after, []).append(number)
         else:
             self._drop_day(number, night.lines)
             self._note(day, night.lines)
         self.due[day] = True
         for attempt in attempts:
             self._attempt(attempt, as_of, number)
+        for earlier in pending.pop(number, []):
+            self._corrected(earlier, number)
         if number == len(self.history.nights) - 1:
             for earlier in [number for numbers in pending.values() for number in numbers]:
                 self._tell_truth(earlier)
