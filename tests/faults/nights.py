@@ -34,10 +34,10 @@ def begun(world: World, url: str = "sqlite:///state/placier.db") -> World:
     return world
 
 
-def impatient(world: World) -> None:
+def impatient(world: World, seconds: float = 0.2) -> None:
     """A database in use is waited for a moment only."""
     file = world.config / "placier.toml"
-    file.write_text(file.read_text() + "patience = 0.2\n")
+    file.write_text(file.read_text() + f"patience = {seconds}\n")
 
 
 def finished(world: World, emails: frozenset[str] = frozenset({ANNE, BENOIT, CHLOE})) -> None:

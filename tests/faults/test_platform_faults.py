@@ -64,7 +64,7 @@ PHEDRE = {"id_spectacle": "S3", "titre_spectacle": "Phèdre", "id_representation
 WORST = Switches(unsubscribed_in_batch="resubscribe", consent_override="last", older_date="applied")
 """A platform that brings back whoever is sent, and takes any consent for better than the one it has."""
 TRIES = 2
-QUICK = {"retries": TRIES, "first_pause": 0.0, "timeout": 0.4, "batch_deadline": 0.1}
+QUICK = {"retries": TRIES, "first_pause": 0.0, "timeout": 10.0, "batch_deadline": 0.1}
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def test_the_page_names_every_endpoint() -> None:
 ONCE: dict[str, Rudeness] = {
     "dropped before": dropped(),
     "dropped after": dropped(after=True),
-    "silent": dropped(after=True, seconds=0.6),
+    "silent": dropped(after=True, seconds=1.0),
     "429": said(429, Retry_After="0"),
     "429 without Retry-After": said(429),
     "408": said(408),
@@ -228,6 +228,8 @@ ONCE: dict[str, Rudeness] = {
 
 @pytest.mark.parametrize("fault", ONCE)
 def test_what_fails_once_is_outlived(fault: str, rude: Rude, good: Good, request: pytest.FixtureRequest) -> None:
+    if fault == "silent":
+        rude.world.set(platform={"timeout": 0.6})
     rude.between.lay(ONCE[fault], *ENDPOINTS, times=1)
     answer = rude.push()
     told(request, answer)

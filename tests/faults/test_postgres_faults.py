@@ -182,6 +182,7 @@ def test_a_table_that_another_program_keeps(night: World, server: Postgres, name
 
 
 def test_a_deadlock(night: World, server: Postgres, name: str, as_told: Judge) -> None:
+    impatient(night, 5.0)  # longer than a deadlock takes to be seen; what the other one keeps then is waited for too
     server.do(f"ALTER DATABASE {name} SET deadlock_timeout = '300ms'")
     with in_use(server, name, "LOCK TABLE bookings") as other:
 
