@@ -253,6 +253,8 @@ WRITES = (
     ("POST", "/batches"), ("POST", "/batches"), ("POST", "/groups"), ("DELETE", "/members/*/groups/*"),
     ("PATCH", "/members/*"), ("POST", "/members/*/groups"),
 )  # fmt: skip
+SENDING = (("POST", "/batches"), ("GET", "/batches/*"), ("GET", "/members/*@*"), ("GET", "/groups/*/members"))
+"""Between the first batch and its receipt."""
 SILENCE = 60.0
 
 
@@ -292,13 +294,13 @@ tricks = st.sampled_from(
 @st.composite
 def kills(draw: st.DrawFn) -> Kill:
     """A named point, or any instant."""
-    when = draw(st.sampled_from(["request", "request", "count", "count", "instant", "fetch", "record"]))
+    when = draw(st.sampled_from([*["request", "count"] * 4, "instant", "fetch", "record"]))
     if when == "request":
-        method, path = draw(st.sampled_from((*READS, *WRITES, ("*", "*"), ("*", "*"), ("POST", "/batches"))))
+        method, path = draw(st.sampled_from((*READS, *WRITES, *SENDING * 3)))
         kind = draw(st.sampled_from(["hang", "hang_after"]))
-        return Kill(when, 0, Fault(kind, method, path, nth=draw(st.sampled_from([1, 1, 1, 2, 4])), seconds=SILENCE))
-    longest = {"count": 14, "instant": 350, "fetch": 0, "record": 60}[when]
-    return Kill(when, draw(st.integers(0, longest)))
+        return Kill(when, 0, Fault(kind, method, path, nth=draw(st.sampled_from([1, 1, 1, 2])), seconds=SILENCE))
+    longest = {"count": 20, "instant": 700, "fetch": 0, "record": 60}[when]
+    return Kill(when, draw(st.integers(1, longest)) if longest else 0)
 
 
 @st.composite

@@ -170,9 +170,12 @@ class Player:
             code = struck(*words, "--config", str(self.venue.config), once=once)
             self.tally.kills += code is None
         control.clear_faults()
-        hit = [entry.fault for entry in control.log() if entry.fault]
+        log = control.log()
+        hit = [entry.fault for entry in log if entry.fault]
         self.tally.faults += len(hit) + len(mischief.struck)
-        self.tell(f"{' '.join(words[:3])} as of {as_of}: {'killed' if code is None else code}; {hit} {mischief.struck}")
+        last = f"after {log[-1].method} {log[-1].path}" if log else "before any request"
+        tricks = [f"{trick.kind} {trick.operation}" for trick in mischief.struck]
+        self.tell(f"{' '.join(words[:3])} as of {as_of}: {f'killed {last}' if code is None else code} {hit} {tricks}")
         mischief.lay()
         self._look()
         if attempt.settles:
