@@ -10,11 +10,11 @@ demo: $(ready)
 	@$(run)/placier demo
 
 test: $(ready)
-	@$(run)/python -m pytest -n 2 --dist worksteal $(TESTS)
+	@$(run)/python -m pytest -n 3 --dist worksteal $(TESTS)
 
 soak: export PLACIER_HISTORIES ?= 5000
 soak: $(ready)
-	@$(run)/python -m pytest -n 2 --dist worksteal tests/machine
+	@$(run)/python -m pytest -n 3 --dist worksteal tests/machine
 
 check: $(ready)
 	$(run)/ruff format --check .
