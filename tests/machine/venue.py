@@ -142,6 +142,7 @@ def emptied(url: str) -> None:
 def place(root: Path, postgres: str) -> Iterator[Place]:
     """The servers run; `postgres` is the address of a PostgreSQL server, for libpq."""
     with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")  # the module may be entered again
         connection.execute(f"CREATE DATABASE {DATABASE}")
     url = postgres.replace("postgresql://", "postgresql+psycopg://").replace("/postgres?", f"/{DATABASE}?")
     mischief = Mischief()
