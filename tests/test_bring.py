@@ -15,7 +15,7 @@ from world import World, buy
 from pipeline.bring import bring_day
 from pipeline.config import load
 from pipeline.doors import Outside, open_state, setting
-from pipeline.errors import MissingFile, SourceUnavailable, StillChanging
+from pipeline.errors import Failure, MissingFile, SourceUnavailable, StillChanging
 from pipeline.setting import Setting
 from pipeline.sources import Fetched, Source
 
@@ -85,23 +85,6 @@ class Growing:
         self._source.close()
 
 
-@pytest.mark.parametrize(("minutes", "arrives"), [(10, True), (0, False)])
-def test_a_file_that_is_being_written_is_waited_for_too(
-    world: World, tmp_path: Path, minutes: int, arrives: bool
-) -> None:
-    world.set(source={"wait_minutes": minutes})
-    world.day("2026-03-01", [buy("T1", "2026-03-01 10:00:00", "anne@exemple.ca")])
-    work = stage(world, Nap())
-    times = [2]
-    growing = replace(work, open_source=lambda: Growing(work.open_source(), times))
-    if arrives:
-        assert len(bring_day(growing, DAY, tmp_path, wait=True)) == 2
-    else:
-        with pytest.raises(StillChanging):
-            bring_day(growing, DAY, tmp_path, wait=True)
-    work.database.close()
-
-
 class OutOfReach(Growing):
     """A source that cannot be reached at the first `times` looks."""
 
@@ -112,20 +95,21 @@ class OutOfReach(Growing):
         return self._source.names()
 
 
-@pytest.mark.parametrize(("minutes", "arrives"), [(10, True), (0, False)])
-def test_a_server_that_is_out_of_reach_is_waited_for_too(
-    world: World, tmp_path: Path, minutes: int, arrives: bool
+@pytest.mark.parametrize("minutes", [10, 0])
+@pytest.mark.parametrize(("kind", "fault"), [(Growing, StillChanging), (OutOfReach, SourceUnavailable)])
+def test_a_file_that_is_being_written_and_a_server_out_of_reach_are_waited_for_too(
+    world: World, tmp_path: Path, kind: type[Growing], fault: type[Failure], minutes: int
 ) -> None:
     world.set(source={"wait_minutes": minutes})
     world.day("2026-03-01", [buy("T1", "2026-03-01 10:00:00", "anne@exemple.ca")])
     work = stage(world, Nap())
     times = [2]
-    away = replace(work, open_source=lambda: OutOfReach(work.open_source(), times))
-    if arrives:
-        assert len(bring_day(away, DAY, tmp_path, wait=True)) == 2
+    passing = replace(work, open_source=lambda: kind(work.open_source(), times))
+    if minutes:
+        assert len(bring_day(passing, DAY, tmp_path, wait=True)) == 2
     else:
-        with pytest.raises(SourceUnavailable):
-            bring_day(away, DAY, tmp_path, wait=True)
+        with pytest.raises(fault):
+            bring_day(passing, DAY, tmp_path, wait=True)
     work.database.close()
 
 
