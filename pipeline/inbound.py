@@ -21,9 +21,9 @@ from pipeline.content import open_file
 from pipeline.errors import MissingFile, UsageError
 from pipeline.forgotten import Forgotten
 from pipeline.mapping import Mapping as ColumnMapping
-from pipeline.read import read, verify_declared
+from pipeline.read import read, scan, verify_declared
 from pipeline.records import split
-from pipeline.schema import Reading
+from pipeline.schema import WholeReading
 from pipeline.sources import Source
 from pipeline.sources.names import matching, side_files, tellable
 from pipeline.store.ledger import FileRecord, Load, Slot
@@ -111,10 +111,9 @@ def role_of(account: Account, path: Path, day: date) -> str:
     if len(patterns) == 1:
         return next(iter(patterns))
     if path.is_file():
-        lines = read(path, load_mapping(account), account.zone, date.max).lines
-        operations = lines.column("operation").unique().to_pylist()
+        operations = scan(path, load_mapping(account), account.zone, date.max, lambda block: None).operations
         if len(operations) == 1:
-            return f"{operations[0]}s"
+            return f"{next(iter(operations))}s"
     wanted = " or ".join(account.file_name(pattern, day) for pattern in patterns.values())
     raise UsageError(
         f"neither the name of {path.name} nor its lines tell which file of {day} it is", f"name it {wanted}"
@@ -152,7 +151,7 @@ def make_load(brought: Sequence[Brought], slot: Slot, reader: Reader) -> tuple[L
         told = read(file.path, reader.columns, reader.zone, reader.as_of, role=file.role, business_date=expected)
         reading, sha256 = _without_forgotten(file, told, reader)
         readings.append(reading)
-        records.append(FileRecord(file.role, file.name, sha256, reading.total, reading.lines.num_rows, reading.rejects))
+        records.append(FileRecord(file.role, file.name, sha256, reading.total, reading.accepted, reading.rejects))
     entries = merge.aggregate([reading.lines for reading in readings])
     told_apart = [[record.role, record.sha256, record.accepted] for record in records]
     identity = [LEDGER_FORMAT, reader.columns.fingerprint, reader.zone.key, told_apart]
@@ -161,7 +160,7 @@ def make_load(brought: Sequence[Brought], slot: Slot, reader: Reader) -> tuple[L
     return Load(slot, reader.as_of, fingerprint, tuple(records), entries.bookings, entries.cancellations), ignored
 
 
-def _without_forgotten(file: Brought, reading: Reading, reader: Reader) -> tuple[Reading, str]:
+def _without_forgotten(file: Brought, reading: WholeReading, reader: Reader) -> tuple[WholeReading, str]:
     """Leave out what forgotten people did until that day, from the lines and from the archived copy."""
     emails = reading.lines.column("email").unique().to_pylist()
     gone = reader.forgotten.among(email for email in emails if email)
@@ -181,7 +180,7 @@ def _without_forgotten(file: Brought, reading: Reading, reader: Reader) -> tuple
     reader.catalogue.drop(file.sha256)
     rejects = tuple(reject for reject in reading.rejects if reject.line not in struck)
     total = reading.total - len(struck)
-    return replace(reading, lines=lines, rejects=rejects, total=total), sha256
+    return replace(reading, lines=lines, accepted=lines.num_rows, rejects=rejects, total=total), sha256
 
 
 def lines_at(path: Path, delimiter: str, numbers: Collection[int]) -> list[tuple[int, int]]:

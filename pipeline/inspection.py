@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from pipeline import mapping as mappings
 from pipeline.config import Account
 from pipeline.errors import UsageError
-from pipeline.read import read
+from pipeline.read import scan
 from pipeline.schema import Reading
 from pipeline.show import Page
 
@@ -32,13 +32,13 @@ def look(
         raise UsageError(f"there is no file {file}", "check the path")
     name = mapping or ("tuxedo" if account is None else account.file.mapping)
     columns = mappings.load(mappings.find(name, config_dir if account is None else account.config_dir))
-    reading = read(file, columns, zone_of(account), today, role=_role(file.name, account))
+    reading = scan(file, columns, zone_of(account), today, lambda block: None, role=_role(file.name, account))
     return reading, {
         "file": file.name,
         "encoding": reading.encoding,
         "delimiter": reading.delimiter,
         "lines": reading.total,
-        "accepted": reading.lines.num_rows,
+        "accepted": reading.accepted,
         "rejected": [{"line": reject.line, "reason": reject.reason, "text": reject.text} for reject in reading.rejects],
         "ignored_columns": list(reading.ignored_columns),
     }
@@ -62,7 +62,7 @@ def show(page: Page, reading: Reading, found: Json) -> None:
     """The same, in words."""
     shown = {"\t": "tab"}.get(reading.delimiter, reading.delimiter)
     page.say(f"{found['file']}: {reading.encoding}, delimiter {shown}")
-    page.say(f"  {reading.total} lines, {reading.lines.num_rows} accepted, {len(reading.rejects)} set aside")
+    page.say(f"  {reading.total} lines, {reading.accepted} accepted, {len(reading.rejects)} set aside")
     if reading.ignored_columns:
         page.say(f"  columns ignored: {', '.join(reading.ignored_columns)}")
     if reading.rejects:

@@ -6,6 +6,7 @@ the others go on.  Messages name files, lines and columns, never a value: a valu
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 from collections.abc import Callable
@@ -29,7 +30,7 @@ from pipeline.layout import Layout, find_layout
 from pipeline.mapping import Mapping, TextField, normalise
 from pipeline.parse import Flags, Moments, Texts
 from pipeline.records import Records
-from pipeline.schema import INSTANT, LINES, REJECT_REASONS, Reading, Reject
+from pipeline.schema import INSTANT, LINES, REJECT_REASONS, Reading, Reject, WholeReading
 
 SetAside = Callable[[pv.InvalidRow], Literal["skip", "error"]]
 
@@ -60,11 +61,31 @@ class Rows:
 
 def read(
     path: Path, mapping: Mapping, zone: ZoneInfo, as_of: date, *, role: str = "", business_date: date | None = None
+) -> WholeReading:
+    """`scan` for a small file: its lines are gathered into one table."""
+    taken: list[pa.Table] = []
+    told = scan(path, mapping, zone, as_of, taken.append, role=role, business_date=business_date)
+    lines = pa.concat_tables([LINES.empty_table(), *taken]).unify_dictionaries().combine_chunks()
+    fields = {field.name: getattr(told, field.name) for field in dataclasses.fields(Reading)}
+    return WholeReading(**fields, lines=lines)
+
+
+def scan(
+    path: Path,
+    mapping: Mapping,
+    zone: ZoneInfo,
+    as_of: date,
+    take: Callable[[pa.Table], None],
+    *,
+    role: str = "",
+    business_date: date | None = None,
 ) -> Reading:
     """Read the file `path`, whose role (purchases, cancellations, transactions, backfill) may fix its operation.
 
-    UntrustedFile when it cannot be trusted as a whole: a required column missing, undecodable, truncated, empty, or with
-    lines but none of `business_date` (not asked of a mapping for snapshots).
+    `take` gets the accepted lines block by block in the order of the file, each a table of the schema `LINES` with
+    dictionaries of its own.  UntrustedFile when the file cannot be trusted as a whole: a required column missing,
+    undecodable, truncated, empty, or with lines but none of `business_date` (not asked of a mapping for snapshots).  It may
+    come after blocks were taken, which then count for nothing.
     """
     content = open_file(path)
     layout = find_layout(content, mapping, role)
@@ -79,9 +100,19 @@ def read(
         *(Reject(int(found.lines[place]), "bad_columns", found.text(place)) for place in ragged),
         *_rejects(rows, reasons, found),
     ]
-    accepted = lines.filter(pa.array(reasons == _ACCEPTED)).cast(LINES)
+    accepted = lines.filter(pa.array(reasons == _ACCEPTED))
+    encoded = [
+        accepted.column(field.name).dictionary_encode()
+        if pa.types.is_dictionary(field.type)
+        else accepted.column(field.name)
+        for field in LINES
+    ]
+    accepted = pa.Table.from_arrays(encoded, names=LINES.names).cast(LINES)
+    if accepted.num_rows:
+        take(accepted)
     return Reading(
-        lines=accepted,
+        accepted=accepted.num_rows,
+        operations=frozenset(str(one) for one in accepted.column("operation").unique().to_pylist()),
         rejects=tuple(sorted(rejects, key=lambda reject: reject.line)),
         total=accepted.num_rows + len(rejects),
         encoding=content.encoding,

@@ -12,10 +12,12 @@ from typing import Any
 import pyarrow as pa
 
 INSTANT = pa.timestamp("us", tz="UTC")
+FEW = pa.dictionary(pa.int32(), pa.string())
+"""Texts of which there are few distinct ones; no dictionary holds one twice, nor null."""
 
 _COLUMNS: list[pa.Field[Any]] = [
     pa.field("line", pa.int64(), nullable=False),  # physical line number in the file; the header is 1
-    pa.field("operation", pa.string(), nullable=False),  # "purchase" or "cancellation"
+    pa.field("operation", FEW, nullable=False),  # "purchase" or "cancellation"
     pa.field("transaction_id", pa.string(), nullable=False),
     pa.field("transaction_at", INSTANT, nullable=False),  # of the purchase, or the moment of the cancellation
     pa.field("transaction_on", pa.date32(), nullable=False),  # the same, as the account's local day
@@ -24,24 +26,24 @@ _COLUMNS: list[pa.Field[Any]] = [
     pa.field("email", pa.string()),  # trimmed, lower-cased; null only on a cancellation
     pa.field("first_name", pa.string()),
     pa.field("last_name", pa.string()),
-    pa.field("company", pa.string()),
-    pa.field("company_2", pa.string()),
+    pa.field("company", FEW),
+    pa.field("company_2", FEW),
     pa.field("phone", pa.string()),
-    pa.field("city", pa.string()),
+    pa.field("city", FEW),
     pa.field("postal_code", pa.string()),
     pa.field("client_created_on", pa.date32()),
-    pa.field("show_id", pa.string()),
-    pa.field("show_title", pa.string()),
-    pa.field("performance_id", pa.string()),
-    pa.field("performance_start", pa.string()),  # local "YYYY-MM-DD HH:MM:SS"; null only on a cancellation
+    pa.field("show_id", FEW),
+    pa.field("show_title", FEW),
+    pa.field("performance_id", FEW),
+    pa.field("performance_start", FEW),  # local "YYYY-MM-DD HH:MM:SS"; null only on a cancellation
     pa.field("performance_end_on", pa.date32()),  # local day of the end, else of the start
-    pa.field("sales_channel", pa.string()),
-    pa.field("report_category_1", pa.string()),
-    pa.field("report_category_2", pa.string()),
-    pa.field("report_category_3", pa.string()),
-    pa.field("price_category", pa.string()),
-    pa.field("price_internal_name", pa.string()),
-    pa.field("price_group", pa.string()),
+    pa.field("sales_channel", FEW),
+    pa.field("report_category_1", FEW),
+    pa.field("report_category_2", FEW),
+    pa.field("report_category_3", FEW),
+    pa.field("price_category", FEW),
+    pa.field("price_internal_name", FEW),
+    pa.field("price_group", FEW),
     pa.field("tickets", pa.int64(), nullable=False),
     pa.field("net_cents", pa.int64(), nullable=False),  # the line's total; 0 on a cancellation (it does not matter)
 ]
@@ -126,15 +128,23 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a file said: `lines` (an Arrow table of the schema `LINES`) and what was set aside.
+    """What a file said, its lines apart: how many were `accepted`, of which `operations`, and what was set aside.
 
     `total` counts the data lines (accepted and rejected, the header not); `ignored_columns` are the header's names that
     the mapping does not know.
     """
 
-    lines: pa.Table
+    accepted: int
+    operations: frozenset[str]
     rejects: tuple[Reject, ...]
     total: int
     encoding: str
     delimiter: str
     ignored_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WholeReading(Reading):
+    """The same of a file small enough to be held whole, with its accepted `lines` (an Arrow table of the schema `LINES`)."""
+
+    lines: pa.Table

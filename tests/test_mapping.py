@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import mapping, read
 from pipeline.errors import UntrustedFile, UsageError
-from pipeline.schema import Reading
+from pipeline.schema import WholeReading
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "mappings"
 ZONE = ZoneInfo("America/Toronto")
@@ -36,7 +36,7 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def as_json(reading: Reading) -> dict[str, object]:
+def as_json(reading: WholeReading) -> dict[str, object]:
     """A reading as the goldens hold it: values that are there only, dates and instants as texts."""
     lines = [{key: value for key, value in line.items() if value is not None} for line in reading.lines.to_pylist()]
     return {

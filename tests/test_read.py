@@ -21,7 +21,7 @@ from pipeline.content import MAX_LINE, Content
 from pipeline.errors import UntrustedFile
 from pipeline.mapping import Mapping
 from pipeline.read import read, verify_declared
-from pipeline.schema import LINES, REJECT_REASONS, Reading
+from pipeline.schema import LINES, REJECT_REASONS, Reading, WholeReading
 
 ZONE = ZoneInfo("America/Toronto")
 AS_OF = date(2026, 3, 15)
@@ -56,7 +56,7 @@ UNCLOSED = row(titre_spectacle='"La Cig')
 
 def read_bytes(
     folder: Path, data: bytes, *, by: Mapping = TUXEDO, role: str = "", business_date: date | None = None
-) -> Reading:
+) -> WholeReading:
     path = folder / "jour.csv"
     path.write_bytes(data)
     return read(path, by, ZONE, AS_OF, role=role, business_date=business_date)
@@ -64,7 +64,7 @@ def read_bytes(
 
 def read_lines(
     folder: Path, *lines: str, by: Mapping = TUXEDO, role: str = "", business_date: date | None = None
-) -> Reading:
+) -> WholeReading:
     return read_bytes(folder, ("\n".join(lines) + "\n").encode(), by=by, role=role, business_date=business_date)
 
 

@@ -16,7 +16,7 @@ import pytest
 from pipeline import mapping
 from pipeline.read import read
 from pipeline.sandbox.season import COLUMNS, LAST_DAY, SMALLEST, Booking, Season
-from pipeline.schema import Reading
+from pipeline.schema import WholeReading
 
 ZONE = ZoneInfo("America/Toronto")
 Row = dict[str, str]
@@ -32,7 +32,7 @@ def rows(text: str) -> list[Row]:
     return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=";"))
 
 
-def reading(folder: Path, text: str, role: str, day: date) -> Reading:
+def reading(folder: Path, text: str, role: str, day: date) -> WholeReading:
     path = folder / f"{role}.csv"
     path.write_bytes(text.encode())
     tuxedo = mapping.load(mapping.find("tuxedo", None))
