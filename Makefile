@@ -3,6 +3,9 @@
 ready := .venv/installed
 run := .venv/bin
 TESTS ?=
+SIZES ?= 100000
+ROUNDS ?= 1
+BENCH ?= --startup
 
 .PHONY: demo test soak check fix bench mutants
 
@@ -27,11 +30,17 @@ fix: $(ready)
 	$(run)/ruff format .
 	$(run)/ruff check --fix .
 
-bench: $(ready)
-	@$(run)/python benchmarks/first_backfill.py
+bench: $(ready) .venv-bench/installed
+	@$(run)/python benchmarks/run.py --sizes $(SIZES) --rounds $(ROUNDS) $(BENCH)
 
 mutants: $(ready)
 	@$(run)/python scripts/mutants.py $(MUTANTS)
 
 $(ready): requirements.lock pyproject.toml scripts/setup
 	@PYTHON="$(PYTHON)" scripts/setup
+
+# The peers of the benchmarks have an environment of their own.
+.venv-bench/installed: benchmarks/requirements.lock | $(ready)
+	$(run)/python -m venv --clear .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@

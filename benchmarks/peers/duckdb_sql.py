@@ -1,91 +1,125 @@
-"""The merge as somebody who knows DuckDB well would write it, the result written to SQLite.
+"""The work as somebody who knows DuckDB well would write it, the result written to SQLite through ADBC.
 
-    python benchmarks/peers/duckdb_sql.py history.csv result.db
-
-Bookings, the last purchase of each contact, and its seat per show, by the rules of the README; the same tables as the
-other peers write, so that results can be compared.
+python benchmarks/peers/duckdb_sql.py history.csv result.db schema.sql
 """
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import duckdb
 from adbc_driver_sqlite import dbapi
-
-LINES = """
-CREATE TABLE lines AS
-SELECT row_number() OVER () AS line, type_operation = 'ANNULATION' AS is_cancellation, id_reservation AS transaction_id,
-       id_representation AS performance_id, id_spectacle AS show_id, lower(trim(courriel)) AS email, prenom AS first_name,
-       nom AS last_name, entreprise AS company, telephone AS phone, ville AS city, code_postal AS postal_code,
-       id_client AS contact_id, titre_spectacle AS show_title, strptime(date_transaction, '%Y-%m-%d %H:%M:%S') AS moment,
-       left(date_evenement, 10) AS performance_date, date_evenement AS performance_start, canal_vente AS sales_channel,
-       categorie_tarif AS price_category, nom_interne_tarif AS price_internal_name,
-       regroupement_categorie_prix AS price_group, nb_billets::BIGINT AS tickets,
-       (replace(montant_net, ',', '.')::DECIMAL(18, 2) * 100)::BIGINT AS net_cents
-FROM read_csv(?, delim = ';', header = true, all_varchar = true, quote = '"', escape = '"', parallel = true)
-WHERE contains(courriel, '@')
-"""
-BOOKINGS = """
-CREATE TABLE bookings AS
-WITH parts AS (
-    SELECT transaction_id, performance_id, min(line) AS first, sum(tickets)::BIGINT AS tickets,
-           sum(net_cents)::BIGINT AS net_cents, count(*) AS parts
-    FROM lines WHERE NOT is_cancellation GROUP BY ALL
-), words AS (
-    SELECT transaction_id, performance_id,
-           array_to_string(list_distinct_in_order(list(price_category ORDER BY line)), ', ') AS price_category,
-           array_to_string(list_distinct_in_order(list(price_internal_name ORDER BY line)), ', ') AS price_internal_name,
-           array_to_string(list_distinct_in_order(list(price_group ORDER BY line)), ', ') AS price_group
-    FROM lines SEMI JOIN (FROM parts WHERE parts > 1) USING (transaction_id, performance_id)
-    WHERE NOT is_cancellation GROUP BY ALL
+from state import (
+    BOOKINGS,
+    CANCELLATIONS,
+    CONTACTS,
+    FROM_FILE,
+    JOINED,
+    LOAD,
+    PERSON,
+    PURCHASE,
+    SEATS,
+    Task,
+    asked,
+    clock_sql,
+    make_indexes,
+    make_tables,
 )
-SELECT l.* EXCLUDE (line, is_cancellation, price_category, price_internal_name, price_group, tickets, net_cents),
-       coalesce(w.price_category, l.price_category) AS price_category,
-       coalesce(w.price_internal_name, l.price_internal_name) AS price_internal_name,
-       coalesce(w.price_group, l.price_group) AS price_group, p.tickets, p.net_cents
-FROM parts p JOIN lines l ON l.line = p.first
-     LEFT JOIN words w ON (w.transaction_id, w.performance_id) = (p.transaction_id, p.performance_id)
+
+COPIED = ", ".join(f"nullif(\"{theirs}\", '') AS {ours}" for ours, theirs in FROM_FILE.items())
+ONCE = [name for name in FROM_FILE if name not in JOINED]
+MACRO = "CREATE MACRO words(l) AS array_to_string(list_filter(l, lambda x, i: list_position(l, x) = i), ', ')"
+LINES = rf"""
+CREATE TABLE lines AS
+SELECT row_number() OVER () + 1 AS line, type_operation = 'ANNULATION' AS cancels, id_reservation AS transaction_id,
+       'id:' || id_representation AS performance_key, 'id:' || id_spectacle AS show_key,
+       epoch_us(date_transaction::TIMESTAMP) + {clock_sql("date_transaction")} AS moment,
+       left(date_transaction, 10) AS on_day, CASE WHEN good THEN lower(trim(courriel)) END AS email, {COPIED},
+       left(date_evenement, 10) AS performance_end_on, nb_billets::BIGINT AS tickets,
+       (replace(montant_net, ',', '.')::DECIMAL(18, 2) * 100)::BIGINT AS net_cents
+FROM (
+    FROM read_csv(?, delim = ';', header = true, all_varchar = true, quote = '"', escape = '"')
+    SELECT *, regexp_matches(courriel, '^\s*[^@\s]+@[^@\s]+\.[^@\s]+\s*$') AS good
+)
 """
-CONTACTS = """
+BOOKINGS_SQL = f"""
+CREATE TABLE bookings AS
+WITH purchases AS (
+    FROM lines SELECT * EXCLUDE (line, moment, on_day), line, moment AS booked_at, on_day AS booked_on
+    WHERE NOT cancels AND email IS NOT NULL
+), several AS (
+    FROM purchases SELECT transaction_id, performance_key GROUP BY ALL HAVING count(*) > 1
+), found AS (
+    FROM purchases ANTI JOIN several USING (transaction_id, performance_key)
+    SELECT transaction_id, performance_key, show_key, booked_at, booked_on, email, {", ".join(FROM_FILE)},
+           performance_end_on, tickets, net_cents, line::VARCHAR AS lines
+    UNION ALL BY NAME
+    FROM purchases SEMI JOIN several USING (transaction_id, performance_key)
+    SELECT transaction_id, performance_key, arg_min(show_key, line) AS show_key, max(booked_at) AS booked_at,
+           max(booked_on) AS booked_on, arg_min(email, line) AS email,
+           {", ".join(f"arg_min({name}, line) AS {name}" for name in ONCE)},
+           {", ".join(f"words(list({name} ORDER BY line)) AS {name}" for name in JOINED)},
+           arg_min(performance_end_on, line) AS performance_end_on,
+           sum(tickets)::BIGINT AS tickets, sum(net_cents)::BIGINT AS net_cents,
+           string_agg(line, ',' ORDER BY line) AS lines
+    GROUP BY transaction_id, performance_key
+)
+SELECT *, row_number() OVER (ORDER BY booked_at, transaction_id, performance_start, performance_id) AS place FROM found
+"""
+CANCELLATIONS_SQL = """
+CREATE TABLE cancellations AS
+SELECT transaction_id, performance_key, arg_min(show_key, line) AS show_key, moment AS cancelled_at,
+       arg_min(on_day, line) AS cancelled_on, arg_min(email, line) AS email, arg_min(show_title, line) AS show_title,
+       arg_min(performance_start, line) AS performance_start, sum(tickets)::BIGINT AS tickets,
+       string_agg(line, ',' ORDER BY line) AS lines
+FROM lines WHERE cancels GROUP BY transaction_id, performance_key, moment
+"""
+CONTACTS_SQL = f"""
 CREATE TABLE contacts AS
-SELECT DISTINCT ON (email) email, strftime(moment, '%Y-%m-%d') AS consent_date, transaction_id, contact_id, first_name,
-       last_name, company, phone, city, postal_code, show_title, performance_date, sales_channel, price_category,
-       price_internal_name, price_group, tickets, net_cents
-FROM bookings ORDER BY email, moment DESC, transaction_id DESC, performance_start DESC, performance_id DESC
+WITH people AS (
+    SELECT email, max(place) AS place, {", ".join(f"arg_max({n}, place) AS {n}" for n in PERSON if n in FROM_FILE)}
+    FROM bookings GROUP BY email
+)
+SELECT email, b.booked_on AS consent_date, b.booked_at AS known_at,
+       concat(b.show_title, ', ', left(b.performance_start, 10), ', transaction ', b.transaction_id) AS consent_proof,
+       {", ".join(f"people.{n}" if n in FROM_FILE else f"NULL::VARCHAR AS {n}" for n in PERSON)},
+       left(b.performance_start, 10) AS performance_date, b.tickets, b.net_cents,
+       {", ".join(f"b.{n}" for n in PURCHASE if n in FROM_FILE)},
+       NULL::VARCHAR AS report_category_2, NULL::VARCHAR AS report_category_3, NULL::VARCHAR AS initial_transaction_date
+FROM people JOIN bookings b USING (email, place)
 """
-SEATS = """
+SEATS_SQL = """
 CREATE TABLE seats AS
 WITH acts AS (
-    SELECT coalesce(b.email, c.email) AS email, coalesce(b.show_id, c.show_id) AS show_id, max(c.moment) AS cancelled_at
-    FROM lines c LEFT JOIN bookings b USING (transaction_id, performance_id)
-    WHERE c.is_cancellation GROUP BY ALL
+    SELECT coalesce(b.email, c.email) AS email, coalesce(b.show_key, c.show_key) AS show_key,
+           max(c.cancelled_at) AS cancelled_at
+    FROM cancellations c LEFT JOIN bookings b USING (transaction_id, performance_key) GROUP BY ALL
 )
-SELECT b.email, b.show_id,
-       max(b.performance_date) FILTER (a.cancelled_at IS NULL OR b.moment > a.cancelled_at) AS reach
-FROM bookings b LEFT JOIN acts a USING (email, show_id) GROUP BY ALL
+SELECT b.email, 'show:' || b.show_key AS group_key, max(b.booked_at) AS booked_at, max(a.cancelled_at) AS cancelled_at,
+       max(b.performance_end_on) FILTER (a.cancelled_at IS NULL OR b.booked_at > a.cancelled_at) AS reach
+FROM bookings b LEFT JOIN acts a USING (email, show_key) GROUP BY b.email, b.show_key
 """
-MACRO = "CREATE MACRO list_distinct_in_order(l) AS list_filter(l, lambda x, i: list_position(l, x) = i)"
 
 
-def main(history: Path, result: Path) -> None:
-    """Read, merge, and write the three tables."""
+def main(task: Task) -> None:
+    """Read, merge, and write the four tables."""
     db = duckdb.connect()
-    db.execute("SET preserve_insertion_order = true")
     db.execute(MACRO)
-    db.execute(LINES, [str(history)])
-    for statement in (BOOKINGS, CONTACTS, SEATS):
+    db.execute(LINES, [str(task.history)])
+    for statement in (BOOKINGS_SQL, CANCELLATIONS_SQL):
         db.execute(statement)
-    result.unlink(missing_ok=True)
-    with dbapi.connect(str(result)) as connection, connection.cursor() as cursor:
-        for table in ("bookings", "contacts", "seats"):
-            cursor.adbc_ingest(table, db.sql(f"FROM {table}").to_arrow_reader(100_000), mode="create")
+    db.execute("DROP TABLE lines")
+    for statement in (CONTACTS_SQL, SEATS_SQL):
+        db.execute(statement)
+    make_tables(task)
+    common = {name: f"'{value}'" if isinstance(value, str) else str(value) for name, value in LOAD.items()}
+    tables = {"bookings": BOOKINGS, "cancellations": CANCELLATIONS, "contacts": CONTACTS, "seats": SEATS}
+    with dbapi.connect(str(task.result)) as connection, connection.cursor() as cursor:
+        for table, columns in tables.items():
+            chosen = ", ".join(f'{common[name]} AS "{name}"' if name in common else name for name in columns)
+            cursor.adbc_ingest(table, db.sql(f"SELECT {chosen} FROM {table}").to_arrow_reader(100_000), mode="append")
         connection.commit()
-        cursor.execute("CREATE INDEX bookings_by_email ON bookings (email)")
-        cursor.execute("CREATE INDEX bookings_by_transaction ON bookings (transaction_id, performance_id)")
-        connection.commit()
+    db.close()
+    make_indexes(task)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(asked())
