@@ -10,8 +10,9 @@ from datetime import date
 
 from pipeline.contact import Acknowledged, Flight, KnownGroup, Membership, SentBatch
 from pipeline.fields import BY_KEY, REGULAR
-from pipeline.platforms import Member, Platform
-from pipeline.push import memberships, same
+from pipeline.platforms import Member
+from pipeline.push import same
+from pipeline.sighting import Sighting
 
 
 def strays(
@@ -41,20 +42,23 @@ def overtaken(
     return changed
 
 
+def living(flown: Iterable[Flight], groups: Mapping[str, KnownGroup]) -> set[str]:
+    """The groups of these flights that are still there."""
+    return {key for flight in flown for key in flight.group_keys if key in groups and not groups[key].deleted}
+
+
 def land(
     flown: Sequence[Flight],
     known: Mapping[str, Acknowledged],
     seats: Mapping[str, Mapping[str, Membership]],
     groups: Mapping[str, KnownGroup],
-    platform: Platform,
+    seen: Sighting,
 ) -> tuple[list[Acknowledged], list[Membership]]:
-    """What of the flights arrived, as the platform shows it; the rest is planned and sent again."""
-    if not platform.reads_back or not flown:
+    """What of the flights arrived, by what was seen on the platform; the rest is planned and sent again."""
+    if not seen.reads_back:
         return [], []
     emails = [flight.email for flight in flown]
-    members = platform.read(emails)
-    keys = sorted({key for flight in flown for key in flight.group_keys if key in groups and not groups[key].deleted})
-    inside = memberships(platform, emails, [groups[key] for key in keys])
+    members, inside = seen.read(emails), seen.seats(emails)
     arrived: list[Acknowledged] = []
     found: list[Membership] = []
     for flight in flown:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from pipeline import aftermath, policy
-from pipeline import plan as planning
 from pipeline import push as pushing
 from pipeline.config import Account, CyberimpactPlatform
-from pipeline.contact import Acknowledged, KnownGroup, Membership, SentBatch, Stamp
+from pipeline.contact import Flight, KnownGroup, Membership, SentBatch, Stamp
+from pipeline.dispatch import Dispatch, Prepared
 from pipeline.errors import Emptied, UsageError
-from pipeline.facts import gather, strangers, suppressed
-from pipeline.plan import Blocked, Facts, Plan
+from pipeline.facts import Circumstances, Silenced, suppressed
+from pipeline.naming import Groups
+from pipeline.outline import Outline
+from pipeline.plan import Blocked, Change, Decided, NewGroup
 from pipeline.platforms import Batch, Group, Outcome, Platform
-from pipeline.push import Delivery, Receipts, Survey
+from pipeline.push import Delivered, Delivery
+from pipeline.sighting import Sighting
+from pipeline.sketch import PORTION, Sketch
+from pipeline.spool import parts
 from pipeline.store.acknowledged import State
 from pipeline.store.database import Database
 from pipeline.store.ledger import Ledger
@@ -40,15 +45,6 @@ class Occasion:
     def stamp(self) -> Stamp:
         """What is noted now is signed with this."""
         return Stamp(self.run_id, self.now())
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A plan, and what the platform held when it was made; `absent`: who was looked for in a group and is not in it."""
-
-    plan: Plan
-    survey: Survey
-    absent: tuple[Membership, ...] = ()
 
 
 class Outbound:
@@ -133,18 +129,38 @@ class Outbound:
         return late
 
     def _land(self) -> None:
+        """What is in flight from a run that was cut short is read back."""
+        groups = self._known_groups()
+        keys: set[str] = set()
+        for flown in self._flown():
+            keys |= aftermath.living(flown, groups)
+        seen = Sighting(self._platform)
+        seen.look(flight.email for flown in self._flown() for flight in flown)
+        seen.look_in(
+            (flight.email for flown in self._flown() for flight in flown), [groups[key] for key in sorted(keys)]
+        )
+        for flown in self._flown():
+            with self._database.transaction() as connection:
+                state = State(connection, self._account.name)
+                emails = [flight.email for flight in flown]
+                arrived, found = aftermath.land(flown, state.members(emails), state.memberships(emails), groups, seen)
+                state.acknowledge(arrived, found, self._occasion.stamp)
+                state.land(emails)
+
+    def _flown(self) -> Iterator[list[Flight]]:
+        """What is in flight, some thousands at a time."""
+        last = ""
+        while True:
+            with self._database.transaction() as connection:
+                flown = State(connection, self._account.name).flights(last, PORTION)
+            if not flown:
+                return
+            yield flown
+            last = flown[-1].email
+
+    def _known_groups(self) -> dict[str, KnownGroup]:
         with self._database.transaction() as connection:
-            state = State(connection, self._account.name)
-            flown = state.flights()
-            emails = [flight.email for flight in flown]
-            known, seats, groups = state.members(emails), state.memberships(emails), state.groups()
-        if not flown:
-            return
-        arrived, found = aftermath.land(flown, known, seats, groups, self._platform)
-        with self._database.transaction() as connection:
-            state = State(connection, self._account.name)
-            state.acknowledge(arrived, found, self._occasion.stamp)
-            state.land(emails)
+            return State(connection, self._account.name).groups()
 
     def _look_after(self, late: Sequence[SentBatch]) -> None:
         """Whom a late batch has changed since is as the platform shows it, and is sent again."""
@@ -155,7 +171,10 @@ class Outbound:
             state = State(connection, self._account.name)
             known, seats, groups = state.members(emails), state.memberships(emails), state.groups()
         flown = aftermath.strays(late, groups, known, self._today)
-        arrived, found = aftermath.land(flown, known, seats, groups, self._platform)
+        seen = Sighting(self._platform)
+        seen.look(emails)
+        seen.look_in(emails, [groups[key] for key in sorted(aftermath.living(flown, groups))])
+        arrived, found = aftermath.land(flown, known, seats, groups, seen)
         found = [seat for seat in found if seat.state == "in"]  # a batch takes nobody out: that was staff
         with self._database.transaction() as connection:
             State(connection, self._account.name).acknowledge(arrived, found, self._occasion.stamp)
@@ -191,80 +210,104 @@ class Outbound:
 
     def prepare(self, as_of: date) -> Prepared:
         """The plan for the marked contacts; those whom staff deleted come back only if they bought since."""
-        prepared, known = self._plan(as_of)
-        alone, back = pushing.vanished(prepared.plan, known, prepared.survey, self._platform)
-        asked = sum(change.upsert and change.email in known for change in prepared.plan.changes)
+        prepared = self._plan(as_of)
+        alone, back, asked = self._vanished(prepared)
         if policy.too_many_vanished(len(alone | back), asked):
             self._mind(f"not {len(alone | back)} of the {asked} contacts to be updated, whom it had", alone | back)
         if back:
             with self._database.transaction() as connection:
                 State(connection, self._account.name).forget_members(back)
-            prepared, _ = self._plan(as_of)
-        return replace(prepared, plan=prepared.plan.without(alone, "deleted"))
+            prepared = self._plan(as_of)
+        prepared.outline.leave_out(alone, "deleted")
+        return prepared
 
-    def _plan(self, as_of: date) -> tuple[Prepared, dict[str, Acknowledged]]:
-        facts = self._facts(as_of)
-        planned = planning.plan(facts, self._account.file.policy)
-        adopted = {new.group_key: new.adopt for new in planned.new_groups if new.adopt is not None}
+    def prepared(self, as_of: date, changes: Mapping[str, Change]) -> Prepared:
+        """These changes as a plan, which takes no mark away: who was waiting for another reason still waits."""
+        outline = Outline(as_of)
+        outline.note(Decided(tuple(changes.values()), {}, (), {}))
+        outline.wait(changes)
+        return self._seen(Prepared(outline, Sighting(self._platform), lambda emails: [changes[one] for one in emails]))
+
+    def _plan(self, as_of: date) -> Prepared:
+        sketch = Sketch(self._account, self._database, self._circumstances(as_of))
+        outline, asked = sketch.outline(())
+        adopted = outline.adopted
         if adopted:
             with self._database.transaction() as connection:
                 Ledger(connection, self._account.name).mark_cancelled(adopted)
-            facts = self._facts(as_of)
-        facts, absent = self._with_strangers(facts, adopted)
-        planned = planning.plan(facts, self._account.file.policy)
-        found = pushing.survey(planned, self._platform, self._account.file.policy.consent_months)
-        return Prepared(planned, found, absent), dict(facts.members)
-
-    def _facts(self, as_of: date) -> Facts:
-        with self._database.transaction() as connection:
-            return gather(connection, self._account, as_of, self._groups)
-
-    def _with_strangers(self, facts: Facts, adopted: Mapping[str, int]) -> tuple[Facts, tuple[Membership, ...]]:
-        """The facts with the seats that somebody else gave to people who cancelled: rule 7 takes those away too."""
-        asked = strangers(facts, adopted)
-        if not asked or not self._platform.reads_back:
-            return facts, ()
-        ids = {key: group.platform_id for key, group in facts.groups.items() if not group.deleted} | dict(adopted)
-        wanted = {ids[key] for _, key in asked}
-        there = self._platform.memberships(
-            sorted({email for email, _ in asked}), [group for group in facts.platform if group.id in wanted]
+            outline, asked = sketch.outline(adopted)
+        inside = self._inside(asked, adopted)
+        if inside:
+            people = {email: frozenset(key for one, key in inside if one == email) for email, _ in inside}
+            sketch = replace(sketch, around=replace(sketch.around, inside=people))
+            outline, _ = sketch.outline(adopted)
+        absent = (
+            [Membership(*pair, "out", as_of) for pair in sorted(asked - inside)] if self._platform.reads_back else []
         )
-        inside = {(email, key) for email, key in asked if (email, ids[key]) in there}
-        seats = {email: dict(held) for email, held in facts.memberships.items()}
-        for email, key in inside:
-            seats.setdefault(email, {})[key] = Membership(email, key, "in", facts.as_of)
-        absent = tuple(Membership(email, key, "out", facts.as_of) for email, key in sorted(asked - inside))
-        return replace(facts, memberships=seats), absent
+        return self._seen(Prepared(outline, Sighting(self._platform), sketch.changes, tuple(absent)))
+
+    def _circumstances(self, as_of: date) -> Circumstances:
+        with self._database.transaction() as connection:
+            state = State(connection, self._account.name)
+            return Circumstances(as_of, Groups(state.groups(), self._groups), Silenced.of(state))
+
+    def _inside(self, asked: Collection[tuple[str, str]], adopted: Mapping[str, int]) -> set[tuple[str, str]]:
+        """The seats that somebody else gave to people who cancelled: rule 7 takes those away too."""
+        if not asked or not self._platform.reads_back:
+            return set()
+        known = self._known_groups()
+        ids = {key: group.platform_id for key, group in known.items() if not group.deleted} | dict(adopted)
+        wanted = {ids[key] for _, key in asked}
+        emails = sorted({email for email, _ in asked})
+        there = self._platform.memberships(emails, [group for group in self._groups if group.id in wanted])
+        return {(email, key) for email, key in asked if (email, ids[key]) in there}
+
+    def _seen(self, prepared: Prepared) -> Prepared:
+        """See what the platform holds of the contacts to be sent, and whose consent there is better than ours."""
+        if self._platform.reads_back:
+            prepared.seen.look(prepared.outline.upserts())
+            for emails in parts(prepared.seen.members(), PORTION):
+                ours = [(c.email, c.consent_date) for c in prepared.changes(emails) if c.consent_date is not None]
+                months = self._account.file.policy.consent_months
+                better = pushing.better_consents(ours, prepared.seen.read(emails), self._platform, months)
+                prepared.outline.set_aside(better.items())
+        return prepared
+
+    def _vanished(self, prepared: Prepared) -> tuple[set[str], set[str], int]:
+        """Contacts of ours that staff deleted on the platform: those to leave alone, those who bought since; of how many."""
+        alone: set[str] = set()
+        back: set[str] = set()
+        asked = 0
+        for expected in parts(prepared.outline.expected(), PORTION):
+            asked += len(expected)
+            there = prepared.seen.read(email for email, _ in expected) if self._platform.reads_back else dict(expected)
+            for email, returns in expected:
+                if email not in there:
+                    (back if returns else alone).add(email)
+        return alone, back, asked
 
     # Sending
 
-    def deliver(self, prepared: Prepared) -> Receipts:
+    def deliver(self, prepared: Prepared) -> Delivered:
         """Create the groups, note what is in flight, send, read back, note the receipts."""
-        created, refused = self._make_groups(prepared.plan)
-        planned = prepared.plan.blocking(refused)
-        with self._database.transaction() as connection:
-            state = State(connection, self._account.name)
-            state.depart(pushing.flights(planned))
-            groups = state.groups()
-        receipts = pushing.push(planned, prepared.survey, self._delivery(groups))
-        if not self._platform.reads_back:
-            self._platform.close()
-        self.acknowledge(planned, replace(receipts, seats=(*prepared.absent, *receipts.seats)))
-        blocked = planned.blocked[len(prepared.plan.blocked) :]
-        return replace(receipts, pushed=replace(receipts.pushed, groups_created=created), blocked=blocked)
-
-    def _delivery(self, groups: dict[str, KnownGroup]) -> Delivery:
-        settings = self._account.file.platform
-        size = settings.batch_size if isinstance(settings, CyberimpactPlatform) else 1_000_000
-        return Delivery(
-            platform=self._platform,
-            upsert=self._upsert,
-            groups=groups,
-            batch_size=size,
-            language=self._account.file.language,
-            consent_months=self._account.file.policy.consent_months,
+        outline = prepared.outline
+        created, refused = self._make_groups(outline.new_groups)
+        blocked = len(outline.blocked)
+        outline.block(refused)
+        dispatch = Dispatch(
+            account=self._account.name,
+            database=self._database,
+            prepared=prepared,
+            delivery=Delivery(self._platform, self._upsert, self._known_groups(), self._account.file.language),
+            stamp=lambda: self._occasion.stamp,
             tell=lambda done, total: self._occasion.progress("push", done, total),
         )
+        settings = self._account.file.platform
+        dispatch.send(settings.batch_size if isinstance(settings, CyberimpactPlatform) else 1_000_000)
+        if not self._platform.reads_back:
+            self._platform.close()
+        counts, refusals = dispatch.receive()
+        return Delivered(replace(counts, groups_created=created), refusals, outline.blocked[blocked:])
 
     def _upsert(self, batch: Batch) -> Outcome:
         """Send a batch, noted before it leaves and until its end is known; without those who left in the meantime."""
@@ -296,10 +339,10 @@ class Outbound:
             found = suppressed(ledger, state, emails, {})
         return {email: f"{reason} while the run was under way" for email, reason in found.items()}
 
-    def _make_groups(self, planned: Plan) -> tuple[int, dict[str, Blocked]]:
+    def _make_groups(self, groups: Sequence[NewGroup]) -> tuple[int, dict[str, Blocked]]:
         """Create or adopt the groups; how many were created, and those whose title the platform refused."""
         created, refused = 0, {}
-        for new in planned.new_groups:
+        for new in groups:
             group_id = new.adopt
             if group_id is None:
                 made = self._platform.create_group(new.title)
@@ -311,21 +354,3 @@ class Outbound:
             with self._database.transaction() as connection:
                 State(connection, self._account.name).know_group(KnownGroup(new.group_key, group_id, new.title, False))
         return created, refused
-
-    def acknowledge(self, planned: Plan, receipts: Receipts) -> None:
-        """Note the receipts in one transaction; who was accepted, or left alone, loses the mark."""
-        handled = {change.email for change in planned.changes}
-        skipped = {email for emails in planned.skipped.values() for email in emails}
-        done = (handled | skipped | set(planned.settled)) - planned.waiting - set(receipts.refused)
-        with self._database.transaction() as connection:
-            state = State(connection, self._account.name)
-            before = state.memberships({seat.email for seat in receipts.seats})
-            seats = [_continued(seat, before.get(seat.email, {}).get(seat.group_key)) for seat in receipts.seats]
-            state.acknowledge(receipts.accepted, seats, self._occasion.stamp)
-            state.land(handled)
-            Ledger(connection, self._account.name).unmark(done)
-
-
-def _continued(seat: Membership, before: Membership | None) -> Membership:
-    """A seat that was taken already keeps the day on which it was given."""
-    return before if before is not None and before.state == seat.state == "in" else seat

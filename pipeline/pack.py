@@ -15,11 +15,23 @@ nobody else's batch can serve them, for a batch must not add anybody to a group 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from math import ceil
 
 Keys = frozenset[str]
+FEW = 10
+"""Of a set of so many groups all subsets are tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """So many `people`, from the place `start` on, of those who join exactly `groups`."""
+
+    groups: Keys
+    start: int
+    people: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,80 +39,103 @@ class Packed:
     """One batch: `first` are in no earlier batch and carry all their fields; `again` only join more groups."""
 
     groups: Keys
-    first: tuple[str, ...]
-    again: tuple[str, ...]
+    first: tuple[Part, ...]
+    again: tuple[Part, ...]
+
+    @property
+    def people(self) -> int:
+        """How many carry all their fields."""
+        return sum(part.people for part in self.first)
 
 
 @dataclass(slots=True)
 class _Open:
     groups: Keys
-    emails: list[str] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    people: int = 0
+
+    def take(self, part: Part) -> None:
+        self.parts.append(part)
+        self.people += part.people
 
 
-def pack(wanted: Mapping[str, Keys], size: int) -> list[Packed]:
-    """Batches of at most `size` people that give every contact exactly its groups; every contact is in at least one."""
-    by_set: dict[Keys, list[str]] = {}
-    for email in sorted(wanted):
-        by_set.setdefault(wanted[email], []).append(email)
-    ways: list[list[_Open]] = [_spread(by_set, size, opening) for opening in (False, True)]
+def pack_sets(wanted: Mapping[Keys, int], size: int) -> list[Packed]:
+    """Batches of at most `size` people that give everybody exactly their groups; everybody is in at least one.
+
+    `wanted`: how many join each set of groups.
+    """
+    ways = [_spread(wanted, size, opening) for opening in (False, True)]
     return _told_apart(ways[0] if len(ways[0]) <= len(ways[1]) else ways[1])
 
 
-def least(wanted: Mapping[str, Keys], size: int, general: str) -> int:
+def least(wanted: Mapping[Keys, int], size: int, general: str) -> int:
     """No packing has fewer batches than this; `general` is the key of the group that everybody joins."""
     alone: dict[Keys, int] = {}
-    for groups in wanted.values():
+    for groups, people in wanted.items():
         shows = groups - {general}
         if len(shows) <= 1:
-            alone[shows] = alone.get(shows, 0) + 1
-    return max(ceil(len(wanted) / size), sum(ceil(count / size) for count in alone.values()))
+            alone[shows] = alone.get(shows, 0) + people
+    return max(ceil(sum(wanted.values()) / size), sum(ceil(count / size) for count in alone.values()))
 
 
-def _spread(by_set: Mapping[Keys, Sequence[str]], size: int, opening: bool) -> list[_Open]:
+def _spread(wanted: Mapping[Keys, int], size: int, opening: bool) -> list[_Open]:
     batches: list[_Open] = []
-    for groups, emails in sorted(by_set.items(), key=lambda item: (len(item[0]), -len(item[1]), sorted(item[0]))):
-        whole = len(emails) - len(emails) % size
-        batches.extend(_Open(groups, list(emails[start : start + size])) for start in range(0, whole, size))
-        rest = list(emails[whole:])
-        while rest:
-            cover = _cover(groups, batches, size, opening)
-            if cover is None:
-                batches.append(_Open(groups, rest))
-                break
-            batches.extend(part for part in cover if not part.emails)
-            room = min(size - len(part.emails) for part in cover)
-            for part in cover:
-                part.emails.extend(rest[:room])
-            rest = rest[room:]
+    room: dict[Keys, _Open] = {}  # there is never more than one with room of one set
+    known: set[Keys] = set()
+
+    def open_batch(groups: Keys) -> _Open:
+        batches.append(_Open(groups))
+        known.add(groups)
+        return batches[-1]
+
+    for groups, people in sorted(wanted.items(), key=lambda item: (len(item[0]), -item[1], sorted(item[0]))):
+        whole = people - people % size
+        for start in range(0, whole, size):
+            open_batch(groups).take(Part(groups, start, size))
+        while whole < people:
+            cover = _cover(groups, room, known if opening else room)
+            parts = [open_batch(groups)] if cover is None else [room.get(keys) or open_batch(keys) for keys in cover]
+            part = Part(groups, whole, min(people - whole, *(size - each.people for each in parts), size))
+            for each in parts:
+                each.take(part)
+                room[each.groups] = each
+                if each.people == size:
+                    del room[each.groups]
+            whole += part.people
     return batches
 
 
-def _cover(groups: Keys, batches: Iterable[_Open], size: int, opening: bool) -> list[_Open] | None:
-    """Batches with room whose groups are part of `groups` and together all of them; None when there is no choice."""
-    usable: dict[Keys, _Open] = {}
-    known: set[Keys] = set()
-    for batch in batches:
-        if batch.groups < groups:
-            known.add(batch.groups)
-            if len(batch.emails) < size:
-                usable[batch.groups] = batch
+def _cover(groups: Keys, room: Mapping[Keys, _Open], known: Collection[Keys]) -> list[Keys] | None:
+    """Sets of groups that are part of `groups` and together all of them; None when there is no choice."""
     missing, chosen = set(groups), []
-    candidates = sorted(known if opening else usable, key=lambda keys: (-len(keys), keys not in usable, sorted(keys)))
+    candidates = sorted(_within(groups, known), key=lambda keys: (-len(keys), keys not in room, sorted(keys)))
     while missing:
-        best = max(candidates, key=lambda keys: (len(keys & missing), keys in usable), default=None)
+        best = max(candidates, key=lambda keys: (len(keys & missing), keys in room), default=None)
         if best is None or not best & missing:
             return None
-        chosen.append(usable.get(best) or _Open(best))
+        chosen.append(best)
         missing -= best
     return chosen or None
 
 
+def _within(groups: Keys, known: Collection[Keys]) -> Iterator[Keys]:
+    """The known sets that are part of `groups`, itself aside."""
+    if len(groups) > FEW:
+        return (keys for keys in known if keys < groups)
+    smaller = (frozenset(keys) for count in range(len(groups)) for keys in combinations(groups, count))
+    return (keys for keys in smaller if keys in known)
+
+
 def _told_apart(batches: Iterable[_Open]) -> list[Packed]:
-    seen: set[str] = set()
+    seen: set[Part] = set()
     packed = []
     for batch in batches:
-        first = tuple(email for email in batch.emails if email not in seen)
-        again = tuple(email for email in batch.emails if email in seen)
-        seen.update(first)
-        packed.append(Packed(batch.groups, first, again))
+        packed.append(
+            Packed(
+                batch.groups,
+                tuple(part for part in batch.parts if part not in seen),
+                tuple(part for part in batch.parts if part in seen),
+            )
+        )
+        seen.update(batch.parts)
     return packed

@@ -1,14 +1,13 @@
-"""Desired state - acknowledged state = the plan (pure): one change per contact, with its reasons; and the guard.
+"""Desired state - acknowledged state = the plan (pure): one change per contact, with its reasons.
 
 Preview, log, report and requests all come from these changes, so they cannot disagree.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field, replace
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field
+from datetime import date
 from typing import Literal
 
 from pipeline import policy
@@ -18,6 +17,7 @@ from pipeline.fields import BY_KEY, PERSONAL, REGULAR
 from pipeline.project import Desired, Seat
 
 GENERAL = "general"
+RESEND = "sent again on request"
 Reason = Literal["cancelled", "corrected"]
 
 
@@ -86,62 +86,37 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What to do.
+class Preview:
+    """What a plan comes to, for people: its counts, who is left alone and why, and its first changes by address.
 
-    `skipped`: who is left alone, by reason; `settled`: looked at, with nothing to do; `waiting`: who stays marked
-    whatever is sent; `titles`: the groups' titles by key.
+    `contacts`: how many changes there are; `blocked`: the groups that nobody can be added to; `titles` by group key.
     """
 
-    as_of: date
+    counts: Counts = Counts()
+    skips: Mapping[str, int] = field(default_factory=dict)
+    contacts: int = 0
     changes: tuple[Change, ...] = ()
     new_groups: tuple[NewGroup, ...] = ()
     blocked: tuple[Blocked, ...] = ()
-    skipped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    settled: tuple[str, ...] = ()
-    waiting: frozenset[str] = frozenset()
     titles: Mapping[str, str] = field(default_factory=dict)
 
     def title(self, group_key: str) -> str:
         """A group's title, for people."""
         return self.titles.get(group_key, group_key)
 
-    @property
-    def counts(self) -> Counts:
-        """The five counts."""
-        return Counts(
-            groups_created=sum(group.adopt is None for group in self.new_groups),
-            contacts_created=sum(change.created for change in self.changes),
-            contacts_updated=sum(change.updated for change in self.changes),
-            joins=sum(len(change.joins) for change in self.changes),
-            leaves=sum(len(change.leaves) for change in self.changes),
-        )
 
-    @property
-    def skips(self) -> dict[str, int]:
-        """How many were left alone, by reason."""
-        return {reason: len(emails) for reason, emails in sorted(self.skipped.items())}
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What is to happen to each of some contacts, before it is known which groups cannot be used.
 
-    def without(self, emails: Collection[str], reason: str) -> Plan:
-        """The plan with these contacts left alone for `reason`."""
-        gone = tuple(change.email for change in self.changes if change.email in emails)
-        if not gone:
-            return self
-        changes = tuple(change for change in self.changes if change.email not in emails)
-        skipped = {**self.skipped, reason: (*self.skipped.get(reason, ()), *gone)}
-        return replace(self, changes=changes, skipped=skipped, new_groups=_needed(self.new_groups, changes))
+    `skipped`: address -> why it is left alone (one whose consent has ended may still leave groups); `settled`: looked at,
+    with nothing to do; `needed`: the groups that joins need and that are not there, each with the seat that names it.
+    """
 
-    def blocking(self, keys: Mapping[str, Blocked]) -> Plan:
-        """The plan without these groups; who was to join (or leave) one of them waits."""
-        if not keys:
-            return self
-        blocked, waiting = _blocked(self.changes, keys)
-        allowed = [_without(change, keys) for change in self.changes]
-        kept = tuple(change for change in allowed if change.upsert or change.leaves)
-        groups = tuple(group for group in self.new_groups if group.group_key not in keys)
-        return replace(
-            self, changes=kept, new_groups=groups, blocked=(*self.blocked, *blocked), waiting=self.waiting | waiting
-        )
+    changes: tuple[Change, ...]
+    skipped: Mapping[str, str]
+    settled: tuple[str, ...]
+    needed: Mapping[str, Seat | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,35 +137,30 @@ class Facts:
     platform: Sequence[Group]
 
 
-def plan(facts: Facts, rules: Policy) -> Plan:
-    """What leads from the acknowledged state to the desired one, for the marked contacts."""
-    wanted = {email: _change(email, facts, rules) for email in sorted(facts.marked)}
-    skipped: dict[str, list[str]] = {}
+def decide(facts: Facts, rules: Policy) -> Decided:
+    """What leads from the acknowledged state to the desired one, for the marked contacts of the facts, by address."""
+    skipped: dict[str, str] = {}
     changes: list[Change] = []
     settled: list[str] = []
-    for email, change in wanted.items():
-        left_alone, reason = _leave_alone(change, facts, rules)
+    for email in sorted(facts.marked):
+        left_alone, reason = _leave_alone(_change(email, facts, rules), facts, rules)
         if reason:
-            skipped.setdefault(reason, []).append(email)
+            skipped[email] = reason
         if left_alone is not None:
             changes.append(left_alone)
         elif not reason:
             settled.append(email)
-    titled, blocked_keys = _new_groups(changes, facts, rules)
-    allowed = [_without(change, blocked_keys) for change in changes]
-    blocked, waiting = _blocked(changes, blocked_keys)
-    kept = tuple(change for change in allowed if change.upsert or change.leaves)
-    quiet = {change.email for change in allowed} - {change.email for change in kept} - waiting
-    return Plan(
-        as_of=facts.as_of,
-        changes=kept,
-        new_groups=_needed(titled, kept),
-        blocked=blocked,
-        skipped={reason: tuple(emails) for reason, emails in skipped.items()},
-        settled=(*settled, *sorted(quiet)),
-        waiting=waiting,
-        titles={key: group.title for key, group in facts.groups.items()} | {new.group_key: new.title for new in titled},
-    )
+    needed: dict[str, Seat | None] = {}
+    for change in changes:
+        for key in change.joins:
+            if key not in facts.groups or facts.groups[key].deleted:
+                need(needed, key, None if key == GENERAL else facts.desired[change.email].seats[key])
+    return Decided(tuple(changes), skipped, tuple(settled), needed)
+
+
+def need(needed: dict[str, Seat | None], key: str, seat: Seat | None) -> None:
+    """A join needs the group: it is named after the oldest of the seats that need it."""
+    needed[key] = _older(needed.get(key), seat)
 
 
 # One contact
@@ -253,7 +223,7 @@ def _reasons(created: bool, fields: Sequence[str], renewed: bool, resend: bool) 
     if created:
         return ("new contact",)
     words = [f"{name} changed" for name in fields]
-    return (*words, *(("consent renewed",) if renewed else ()), *(("sent again on request",) if resend else ()))
+    return (*words, *(("consent renewed",) if renewed else ()), *((RESEND,) if resend else ()))
 
 
 def seated(seat: Seat | None, membership: Membership | None, as_of: date, grace_days: int) -> bool:
@@ -317,87 +287,7 @@ def _leave_alone(change: Change, facts: Facts, rules: Policy) -> tuple[Change | 
     return change, ""
 
 
-# Groups
-
-
-def _new_groups(
-    changes: Sequence[Change], facts: Facts, rules: Policy
-) -> tuple[tuple[NewGroup, ...], dict[str, Blocked]]:
-    """The groups that joins need and that are not there, and those that cannot be used."""
-    living = {key for key, group in facts.groups.items() if not group.deleted}
-    turned = {key for key in living if facts.groups[key].platform_id in {g.id for g in facts.platform if g.dynamic}}
-    needed: dict[str, Seat | None] = {}
-    for change in changes:
-        for key in change.joins:
-            if key not in living:
-                seat = None if key == GENERAL else facts.desired[change.email].seats[key]
-                needed[key] = _older(needed.get(key), seat)
-    taken = {policy.same_title(group.title): key for key, group in facts.groups.items()}
-    taken.setdefault(policy.same_title(rules.general_group), GENERAL)
-    ours = {facts.groups[key].platform_id: key for key in living}
-    for group in facts.platform:  # under the names that staff gave them since, too
-        if group.id in ours:
-            taken.setdefault(policy.same_title(group.title), ours[group.id])
-    new: list[NewGroup] = []
-    blocked = {key: Blocked(facts.groups[key].title, "the group was made dynamic", 0) for key in turned}
-    for key, seat in sorted(needed.items(), key=_arrival):
-        title = (
-            policy.cut(rules.general_group, policy.TITLE_LENGTH) if seat is None else _title(key, seat, rules, taken)
-        )
-        taken[policy.same_title(title)] = key
-        there = [group for group in facts.platform if policy.same_title(group.title) == policy.same_title(title)]
-        strange = [group for group in there if group.id not in ours]
-        if len(strange) > 1:
-            blocked[key] = Blocked(title, "several groups of that title are on the platform", 0)
-        elif strange and strange[0].dynamic:
-            blocked[key] = Blocked(title, "the group of that title is dynamic", 0)
-        else:
-            new.append(NewGroup(key, title, strange[0].id if strange else None))
-    return tuple(new), blocked
-
-
 def _older(one: Seat | None, other: Seat | None) -> Seat | None:
     if one is None or other is None:
         return other if one is None else one
     return min(one, other, key=lambda seat: (seat.booked_at or 0, seat.performance_start))
-
-
-def _arrival(item: tuple[str, Seat | None]) -> tuple[bool, int, str]:
-    key, seat = item
-    return (seat is not None, 0 if seat is None else seat.booked_at or 0, key)
-
-
-def _title(key: str, seat: Seat, rules: Policy, taken: Mapping[str, str]) -> str:
-    start = datetime.fromisoformat(seat.performance_start) if seat.performance_start else None
-    show = seat.show_title or f"Spectacle {seat.show_id or seat.performance_id}"
-    title = policy.group_title(rules.title_template, show, start, (seat.show_id, seat.performance_id))
-    if taken.get(policy.same_title(title), key) == key:
-        return title
-    identifier = seat.performance_id if key.startswith("performance:") else seat.show_id
-    mark = hashlib.sha256(key.encode()).hexdigest()[:6]
-    twins = [policy.twin_title(title, name) for name in (identifier, mark) if name]
-    return next((twin for twin in twins if taken.get(policy.same_title(twin), key) == key), twins[-1])
-
-
-def _needed(groups: Iterable[NewGroup], changes: Sequence[Change]) -> tuple[NewGroup, ...]:
-    joined = {key for change in changes for key in change.joins}
-    return tuple(group for group in groups if group.group_key in joined)
-
-
-def _without(change: Change, blocked: Collection[str]) -> Change:
-    """The change, leaving the blocked groups alone."""
-    joins = tuple(key for key in change.joins if key not in blocked)
-    leaves = tuple(leave for leave in change.leaves if leave.group_key not in blocked)
-    moves = change.upsert and (change.created or change.updated or bool(joins))
-    return replace(change, joins=joins, leaves=leaves, upsert=moves)
-
-
-def _blocked(changes: Sequence[Change], blocked: Mapping[str, Blocked]) -> tuple[tuple[Blocked, ...], frozenset[str]]:
-    counts = dict.fromkeys(blocked, 0)
-    waiting = set()
-    for change in changes:
-        for key in (*change.joins, *(leave.group_key for leave in change.leaves)):
-            if key in counts:
-                counts[key] += 1
-                waiting.add(change.email)
-    return tuple(replace(blocked[key], waiting=count) for key, count in counts.items() if count), frozenset(waiting)

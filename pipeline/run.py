@@ -11,7 +11,7 @@ from time import perf_counter
 
 from pipeline.errors import Busy, Held, MissingFile, PlacierError, UsageError
 from pipeline.log import mask
-from pipeline.plan import Blocked, Counts, Plan
+from pipeline.plan import Blocked, Counts, Preview
 from pipeline.schema import Reject
 
 EXIT = {"done": 0, "dry_run": 0, "failed": 1, "partial": 3, "missing": 4, "held": 5}
@@ -42,7 +42,7 @@ class Run:
     run_id: str
     status: str = "running"
     files: list[FileLine] = field(default_factory=list)
-    plan: Plan | None = None
+    plan: Preview | None = None
     pushed: Counts = field(default_factory=Counts)
     refused: dict[str, str] = field(default_factory=dict)
     unmatched: int = 0

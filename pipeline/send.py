@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline import guard, policy
+from pipeline.dispatch import Prepared
 from pipeline.errors import Emptied
-from pipeline.outbound import Outbound, Prepared
+from pipeline.outbound import Outbound
 from pipeline.record import approve_load, changed
 from pipeline.run import Run
 from pipeline.setting import Setting, occasion, today
@@ -59,30 +60,31 @@ def _hold_platform(work: Setting, told: Run, error: Emptied | None, accepted: st
 
 
 def _deliver(told: Run, outbound: Outbound, prepared: Prepared) -> None:
-    receipts = outbound.deliver(prepared)
-    told.pushed = told.pushed.plus(receipts.pushed)
-    told.refused.update(receipts.refused)
+    delivered = outbound.deliver(prepared)
+    told.pushed = told.pushed.plus(delivered.pushed)
+    told.refused.update(delivered.refused)
     if told.plan is not None:
-        told.plan = replace(told.plan, blocked=(*told.plan.blocked, *receipts.blocked))
+        told.plan = replace(told.plan, blocked=(*told.plan.blocked, *delivered.blocked))
 
 
 def _guarded(work: Setting, told: Run, prepared: Prepared) -> Prepared:
     """Hold the leaves when they are too many; what is held stays held until it is approved."""
-    told.plan = prepared.plan
+    outline = prepared.outline
+    told.plan = outline.preview()
     with work.database.transaction() as connection:
         history, state = History(connection, work.account.name), State(connection, work.account.name)
         earlier = [hold for hold in history.open_holds() if hold.reason == "leaves"]
         held_before = {pair for hold in earlier for pair in hold.pairs()}
-        held = guard.held_leaves(prepared.plan, held_before, state.count_memberships(), work.account.file.guard)
+        held = guard.held_leaves(outline.leaves, held_before, state.count_memberships(), work.account.file.guard)
         mark = guard.fingerprint(held)
         for hold in earlier:
             if not held or hold.fingerprint != mark:
                 history.close_hold(hold, "superseded")
         if held and all(hold.fingerprint != mark for hold in earlier):
-            reasons = guard.leaves_of(prepared.plan)
-            detail = {"leaves": sorted([*pair, reasons[pair]] for pair in held)}
+            detail = {"leaves": sorted([*pair, outline.leaves[pair]] for pair in held)}
             history.hold(Hold(told.run_id, "leaves", told.date, told.as_of, len(held), mark, detail))
-    return replace(prepared, plan=guard.hold_back(prepared.plan, held))
+    outline.hold(held)
+    return prepared
 
 
 def approve_holds(work: Setting, told: Run, holds: Sequence[Hold]) -> None:
@@ -120,14 +122,14 @@ def _approve_leaves(work: Setting, told: Run, hold: Hold, outbound: Outbound) ->
     """Take out those who are held, and nobody else; who left already, in an approval that was cut off, has left."""
     prepared = _prepared(work, told, outbound)
     wanted = hold.pairs()
-    missing = wanted - guard.leaves_of(prepared.plan).keys()
+    missing = wanted - prepared.outline.leaves.keys()
     with work.database.transaction() as connection:
         seats = State(connection, work.account.name).memberships({email for email, _ in missing})
     if any(key not in seats.get(email, {}) or seats[email][key].state != "out" for email, key in missing):
         raise changed(work, hold)
-    chosen = replace(prepared, plan=guard.only_leaves(prepared.plan, wanted))
-    told.plan = chosen.plan
-    _deliver(told, outbound, chosen)
+    prepared.outline.only(wanted)
+    told.plan = prepared.outline.preview()
+    _deliver(told, outbound, prepared)
     with work.database.transaction() as connection:
         History(connection, work.account.name).close_hold(hold, "approved")
 

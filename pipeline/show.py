@@ -13,7 +13,7 @@ from pipeline.contact import Suppression
 from pipeline.doctor import Check
 from pipeline.held import Holding
 from pipeline.log import mask, plain
-from pipeline.plan import Change, Plan
+from pipeline.plan import Change, Preview
 from pipeline.run import Run
 
 Json = Mapping[str, object]
@@ -92,12 +92,12 @@ def _plan(page: Page, run: Run) -> None:
         page.table(
             ("contact", "why", "joins", "leaves"), [_change(run.plan, change) for change in run.plan.changes[:PREVIEW]]
         )
-        if len(run.plan.changes) > PREVIEW:
-            page.say(f"  … and {len(run.plan.changes) - PREVIEW} more contacts")
+        if run.plan.contacts > PREVIEW:
+            page.say(f"  … and {run.plan.contacts - PREVIEW} more contacts")
         page.say("  nothing was sent, nothing was kept: this was a dry run")
 
 
-def _change(plan: Plan, change: Change) -> tuple[str, str, str, str]:
+def _change(plan: Preview, change: Change) -> tuple[str, str, str, str]:
     leaves = ", ".join(f"{plan.title(leave.group_key)} ({leave.reason})" for leave in change.leaves)
     joins = ", ".join(plan.title(key) for key in change.joins)
     return mask(change.email), ", ".join(change.reasons), joins or "-", leaves or "-"

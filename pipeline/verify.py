@@ -10,11 +10,12 @@ from pipeline import facts, policy
 from pipeline.contact import Acknowledged, KnownGroup, Membership
 from pipeline.errors import UsageError
 from pipeline.fields import BY_KEY, PERSONAL, REGULAR
-from pipeline.outbound import Outbound, Prepared
-from pipeline.plan import Change, Leave, Plan
+from pipeline.outbound import Outbound
+from pipeline.plan import Change, Leave
 from pipeline.platforms import Member, Platform
-from pipeline.push import is_better, memberships, same, survey
+from pipeline.push import is_better, same
 from pipeline.setting import Setting, occasion, today
+from pipeline.sighting import Sighting
 from pipeline.store.acknowledged import State
 from pipeline.store.ledger import Ledger
 
@@ -59,9 +60,8 @@ def verify(setting: Setting, as_of: date, *, repair: bool, consents: bool = True
             found = compare(members.values(), seats, groups, platform) + _consents(members.values(), platform, months)
             if not repair or not found:
                 return Verdict(len(members), tuple(found))
-            planned = mend(found, members, groups, setting, as_of)
-            before = survey(planned, platform, setting.account.file.policy.consent_months)
-            way_out.deliver(Prepared(planned, before))
+            changes = mend(found, members, groups, setting, as_of)
+            way_out.deliver(way_out.prepared(as_of, changes))
             left = compare(members.values(), seats, groups, platform)
             left += _consents((members[d.email] for d in found if d.what == "consent"), platform, months)
             return Verdict(len(members), tuple(left), len(found) - len(left))
@@ -91,9 +91,10 @@ def compare(
     """What differs, by contact."""
     known = list(members)
     emails = [member.email for member in known]
-    there = platform.read(emails) if emails else {}
-    living = [group for group in groups.values() if not group.deleted]
-    inside = memberships(platform, emails, living)
+    seen = Sighting(platform)
+    seen.look(emails)
+    seen.look_in(emails, [group for group in groups.values() if not group.deleted])
+    there, inside = seen.read(emails), seen.seats(emails)
     found: list[Difference] = []
     for member in known:
         theirs = there.get(member.email)
@@ -141,15 +142,15 @@ def mend(
     groups: Mapping[str, KnownGroup],
     setting: Setting,
     as_of: date,
-) -> Plan:
-    """The plan that brings the platform back; a consent that has ended is not asserted again."""
+) -> dict[str, Change]:
+    """The changes that bring the platform back, by address; a consent that has ended is not asserted again."""
     months = setting.account.file.policy.consent_months
     with setting.database.transaction() as connection:
         seats = State(connection, setting.account.name).memberships(members)
     by_email: dict[str, list[Difference]] = {}
     for difference in found:
         by_email.setdefault(difference.email, []).append(difference)
-    changes = []
+    changes = {}
     for email, differences in by_email.items():
         member = members[email]
         if member.consent_date is None or policy.consent_ended(member.consent_date, months, as_of):
@@ -162,9 +163,8 @@ def mend(
             ]
         leaves = tuple(Leave(d.group_key, "cancelled") for d in differences if d.group_key and d.ours == "out")
         fields = tuple(d.what for d in differences if not d.group_key)
-        changes.append(_change(member, (lost, fields), tuple(sorted(joins)), leaves))
-    # What was waiting for another reason still waits: a repair takes no mark away.
-    return Plan(as_of, tuple(changes), waiting=frozenset(change.email for change in changes))
+        changes[email] = _change(member, (lost, fields), tuple(sorted(joins)), leaves)
+    return changes
 
 
 def _change(

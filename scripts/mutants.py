@@ -39,6 +39,7 @@ POLICY, PROJECT, PLAN, GUARD = (f"pipeline/{name}.py" for name in ("policy", "pr
 PUSH, OUTBOUND, FACTS, RECORD, SEND = (
     f"pipeline/{name}.py" for name in ("push", "outbound", "facts", "record", "send")
 )
+NAMING, OUTLINE, DISPATCH, SKETCH = (f"pipeline/{name}.py" for name in ("naming", "outline", "dispatch", "sketch"))
 LEDGER, STATE, DATABASE = (f"pipeline/store/{name}.py" for name in ("ledger", "acknowledged", "database"))
 RULES, DAYS, PLATFORM = (f"tests/test_night_{name}.py" for name in ("rules", "days", "platform"))
 GUARDS, CRASH, LAWS = "tests/test_guards.py", "tests/test_crash.py", "tests/test_laws.py"
@@ -76,7 +77,7 @@ MUTANTS = (
         f"{GUARDS}::test_what_is_held_is_told_and_waits_for_an_approval_and_nothing_else_does[volume]",
     ),
     Mutant(
-        "a twin shares the title of its sister", PLAN,
+        "a twin shares the title of its sister", NAMING,
         "    return next((twin for twin in twins if taken.get(policy.same_title(twin), key) == key), twins[-1])",
         "    return title",
         f"{RULES}::test_second_show_of_one_title_gets_its_own_group_with_its_id",
@@ -128,14 +129,14 @@ MUTANTS = (
     # Guards
     Mutant(
         "what is held is let go by the next run", GUARD,
-        "    return leaves & frozenset(held)\n",
+        "    return planned & frozenset(held)\n",
         "    return frozenset()\n",
         "tests/test_plan.py::test_what_is_held_stays_held_while_the_rest_goes_on",
     ),
     Mutant(
-        "what is held is sent with the rest", GUARD,
-        "    if not held:\n        return planned\n",
-        "    if held or not held:\n        return planned\n",
+        "what is held is sent with the rest", OUTLINE,
+        "        self._held |= set(pairs)\n",
+        "",
         f"{GUARDS}::test_what_is_held_is_told_and_waits_for_an_approval_and_nothing_else_does[leaves]",
     ),
     Mutant(
@@ -164,27 +165,27 @@ MUTANTS = (
     ),
     # Push
     Mutant(
-        "nothing is noted before it is sent", OUTBOUND,
-        "            state.depart(pushing.flights(planned))\n",
-        "",
+        "nothing is noted before it is sent", DISPATCH,
+        "            State(connection, self.account).depart(flights)\n",
+        "            State(connection, self.account).depart([])\n",
         f"{CRASH}::test_killed_anywhere_then_corrected_nobody_strays[before-the-read-back]",
     ),
     Mutant(
         "a receipt is what was hoped", PUSH,
-        "inside = [key for key in change.joins if (change.email, key) in joined]",
+        "inside = [key for key in change.joins if not platform.reads_back or (email, key) in after.seats]",
         "inside = list(change.joins)",
         "tests/test_push.py::test_who_is_not_in_all_of_its_groups_is_refused_but_keeps_the_seats_it_got",
     ),
     Mutant(
         "the batch's own word is believed", PUSH,
-        "        if problem:\n            refused[change.email]",
-        "        if change.email in refusals:\n            refused[change.email]",
+        "        if problem:\n            refused[email]",
+        "        if email in after.refusals:\n            refused[email]",
         f"{PLATFORM}::test_batch_that_goes_wrong_is_finished_in_the_end[half]",
     ),
     Mutant(
-        "the refused lose their mark", OUTBOUND,
-        " - planned.waiting - set(receipts.refused)",
-        " - planned.waiting",
+        "the refused lose their mark", DISPATCH,
+        " - receipts.refused.keys()",
+        "",
         f"{PLATFORM}::test_refused_contact_is_told_the_others_go_on_and_it_is_tried_again",
     ),
     Mutant(
@@ -200,21 +201,21 @@ MUTANTS = (
         "tests/test_crash.py::test_a_batch_that_never_ended_and_then_did_overwrites_nothing_for_long",
     ),
     Mutant(
-        "who cancelled stays where staff had put them", OUTBOUND,
-        "        asked = strangers(facts, adopted)\n",
-        "        asked: set[tuple[str, str]] = set()\n",
+        "who cancelled stays where staff had put them", SKETCH,
+        "            asked |= strangers(facts, adopted)\n",
+        "",
         "tests/test_night_platform.py::test_who_cancelled_leaves_a_group_that_staff_had_put_them_in_when_it_is_adopted",
     ),
     Mutant(
-        "a better consent is overwritten", PUSH,
-        "for email, change in upserts.items() if email not in before.better}",
-        "for email, change in upserts.items()}",
+        "a better consent is overwritten", OUTLINE,
+        '"WHERE email NOT IN (SELECT email FROM better) ORDER BY number, email"',
+        '"ORDER BY number, email"',
         "tests/test_push.py::test_a_better_consent_is_left_alone_and_fields_and_groups_are_written",
     ),
     Mutant(
-        "a member that staff deleted comes back", PUSH,
-        "c.known_at > known[c.email].known_at or",
-        "c.known_at >= known[c.email].known_at or",
+        "a member that staff deleted comes back", OUTLINE,
+        "change.known_at > before.known_at or",
+        "change.known_at >= before.known_at or",
         "tests/test_push.py::test_who_was_deleted_comes_back_only_by_buying",
     ),
     # The store

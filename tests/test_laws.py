@@ -269,7 +269,7 @@ def test_the_incremental_state_equals_a_full_rebuild(build: Build, past: Past, p
     try:
         outbound = Outbound(house.setting.account, house.setting.database, platform, occasion(house.setting, "rebuild"))
         outbound.refresh(past.as_of)
-        planned = outbound.prepare(past.as_of).plan
+        planned = outbound.prepare(past.as_of).outline.preview()
     finally:
         platform.close()
     assert planned.changes == ()

@@ -5,27 +5,66 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import ceil
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.pack import Packed, least, pack
+from pipeline.pack import Keys, Packed, pack_sets
+from pipeline.pack import least as least_of
 
 Wanted = dict[str, frozenset[str]]
 GENERAL = "general"
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A batch with the people in it."""
+
+    groups: Keys
+    first: tuple[str, ...]
+    again: tuple[str, ...]
+
+
+def sets(wanted: Mapping[str, Keys]) -> dict[Keys, list[str]]:
+    """Who joins each set of groups."""
+    found: dict[Keys, list[str]] = {}
+    for email in sorted(wanted):
+        found.setdefault(wanted[email], []).append(email)
+    return found
+
+
+def pack(wanted: Mapping[str, Keys], size: int) -> list[Filled]:
+    """The batches of these contacts."""
+    people = sets(wanted)
+
+    def filled(batch: Packed) -> Filled:
+        first, again = (
+            tuple(email for part in parts for email in people[part.groups][part.start : part.start + part.people])
+            for parts in (batch.first, batch.again)
+        )
+        assert batch.people == len(first)
+        return Filled(batch.groups, first, again)
+
+    return [filled(batch) for batch in pack_sets({keys: len(emails) for keys, emails in people.items()}, size)]
+
+
+def least(wanted: Mapping[str, Keys], size: int, general: str) -> int:
+    """The least number of batches that they need."""
+    return least_of({keys: len(emails) for keys, emails in sets(wanted).items()}, size, general)
 
 
 @st.composite
 def crowds(draw: st.DrawFn) -> Wanted:
     """Contacts with any groups at all, none included."""
     keys = st.sampled_from([GENERAL, "A", "B", "C", "D"])
-    sets = draw(st.lists(st.frozensets(keys, max_size=4), max_size=40))
-    return {f"p{number}": groups for number, groups in enumerate(sets)}
+    chosen = draw(st.lists(st.frozensets(keys, max_size=4), max_size=40))
+    return {f"p{number}": groups for number, groups in enumerate(chosen)}
 
 
-def received(batches: list[Packed]) -> dict[str, set[str]]:
+def received(batches: list[Filled]) -> dict[str, set[str]]:
     """Which groups each contact ends in."""
     found: dict[str, set[str]] = {}
     for batch in batches:

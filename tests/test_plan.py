@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 import pytest
 
 from pipeline.config import Guard, Policy
 from pipeline.contact import Acknowledged, Group, KnownGroup, Membership
-from pipeline.guard import fingerprint, held_leaves, hold_back, only_leaves
-from pipeline.plan import Change, Facts, Leave, Plan, plan
+from pipeline.guard import fingerprint, held_leaves
+from pipeline.naming import Groups
+from pipeline.outline import Outline
+from pipeline.plan import Change, Decided, Facts, Leave, NewGroup, Preview, decide
 from pipeline.project import Desired, Seat
 
 ANNE, BOB = "anne@exemple.ca", "bob@exemple.ca"
@@ -86,7 +88,52 @@ def facts(
     )
 
 
-def only(planned: Plan) -> Change:
+@dataclass(frozen=True)
+class Planned:
+    """A plan in outline, and what may be sent of it."""
+
+    outline: Outline
+    changes: tuple[Change, ...]
+    settled: tuple[str, ...] = ()
+
+    @property
+    def preview(self) -> Preview:
+        return self.outline.preview()
+
+    @property
+    def new_groups(self) -> tuple[NewGroup, ...]:
+        return self.outline.new_groups
+
+    @property
+    def waiting(self) -> set[str]:
+        return {email for email in (ANNE, BOB) if self.outline.waits(email)}
+
+
+def outlined(*changes: Change) -> Outline:
+    """These changes in outline."""
+    outline = Outline(AS_OF)
+    outline.note(Decided(changes, {}, (), {}))
+    return outline
+
+
+def allowed(outline: Outline, *changes: Change) -> tuple[Change, ...]:
+    """What may be sent of these changes."""
+    return tuple(each for change in changes if (each := outline.allowed(change)) is not None)
+
+
+def plan(made: Facts, rules: Policy) -> Planned:
+    """The plan that these facts ask for."""
+    outline, decided = Outline(made.as_of), decide(made, rules)
+    outline.note(decided, made.members)
+    outline.settle(Groups(made.groups, made.platform), rules)
+    changes = allowed(outline, *decided.changes)
+    assert [replace(change, values={}) for change in changes] == list(outline.preview().changes)
+    assert len(changes) == outline.preview().contacts
+    settled = set(outline.quiet()) - decided.skipped.keys()
+    return Planned(outline, changes, tuple(sorted(settled)))
+
+
+def only(planned: Planned) -> Change:
     """The one change of a plan."""
     (change,) = planned.changes
     return change
@@ -109,7 +156,7 @@ def test_a_new_contact_joins_the_general_group_and_its_shows_group() -> None:
         ("Clients Tuxedo", None),
         ("Le Songe", None),
     ]
-    assert planned.counts.contacts_created == 1
+    assert planned.preview.counts.contacts_created == 1
 
 
 def test_a_contact_that_is_as_it_should_be_is_settled() -> None:
@@ -120,7 +167,7 @@ def test_a_contact_that_is_as_it_should_be_is_settled() -> None:
 
 
 def test_only_marked_contacts_are_planned() -> None:
-    assert plan(facts(wanted(seat()), marked={}), RULES) == Plan(AS_OF)
+    assert plan(facts(wanted(seat()), marked={}), RULES).preview == Preview()
 
 
 def test_a_field_that_became_empty_is_cleared_but_never_a_personal_one() -> None:
@@ -174,13 +221,13 @@ def test_a_changed_field_goes_with_the_later_consent_that_was_acknowledged() -> 
 def test_a_suppressed_contact_is_left_alone_whatever_it_buys(reason: str) -> None:
     planned = plan(facts(wanted(seat()), suppressed={ANNE: reason}), RULES)
     assert (planned.changes, planned.new_groups) == ((), ())
-    assert planned.skips == {reason: 1}
+    assert planned.preview.skips == {reason: 1}
 
 
 @pytest.mark.parametrize(("consent", "skips"), [("2024-03-10", {}), ("2024-03-09", {"expired": 1})])
 def test_an_ended_consent_is_not_sent(consent: str, skips: dict[str, int]) -> None:
     planned = plan(facts(wanted(seat(), consent=consent)), RULES)
-    assert planned.skips == skips
+    assert planned.preview.skips == skips
     assert len(planned.changes) == (not skips)
 
 
@@ -188,12 +235,12 @@ def test_an_expired_contact_still_leaves_a_group_it_cancelled() -> None:
     desired = wanted(seat(reach=None, cancelled_at=20), consent="2024-03-01", sales_channel="Web")
     planned = plan(settled_facts(desired, SHOW), RULES)
     change = only(planned)
-    assert (change.upsert, change.leaves, planned.skips) == (False, (Leave(SHOW, "cancelled"),), {"expired": 1})
+    assert (change.upsert, change.leaves, planned.preview.skips) == (False, (Leave(SHOW, "cancelled"),), {"expired": 1})
 
 
 def test_a_contact_whose_bookings_do_not_count_is_not_sent_if_it_never_was() -> None:
     planned = plan(facts(wanted(seat(reach=None, cancelled_at=20), consent=None)), RULES)
-    assert (planned.changes, planned.new_groups, planned.skips) == ((), (), {"cancelled": 1})
+    assert (planned.changes, planned.new_groups, planned.preview.skips) == ((), (), {"cancelled": 1})
 
 
 def test_and_keeps_what_it_has_if_it_was_sent() -> None:
@@ -329,7 +376,7 @@ def test_a_group_of_that_title_on_the_platform_is_adopted() -> None:
     there = (Group(7, " le songe ", dynamic=False, size=3), Group(1, "Clients Tuxedo", dynamic=False, size=9))
     planned = plan(facts(wanted(seat()), platform=there), RULES)
     assert {group.group_key: group.adopt for group in planned.new_groups} == {"general": 1, SHOW: 7}
-    assert planned.counts.groups_created == 0
+    assert planned.preview.counts.groups_created == 0
 
 
 @pytest.mark.parametrize("there", [[True], [False, False]])
@@ -337,7 +384,7 @@ def test_a_group_that_cannot_be_used_blocks_its_joins_and_nothing_else(there: li
     platform = tuple(Group(number, "Le Songe", dynamic=dynamic, size=0) for number, dynamic in enumerate(there, 7))
     planned = plan(facts(wanted(seat()), platform=platform), RULES)
     assert only(planned).joins == ("general",)
-    assert [(group.title, group.waiting) for group in planned.blocked] == [("Le Songe", 1)]
+    assert [(group.title, group.waiting) for group in planned.outline.blocked] == [("Le Songe", 1)]
     assert [group.group_key for group in planned.new_groups] == ["general"]
     assert planned.waiting == {ANNE}
 
@@ -384,8 +431,12 @@ def leaving(email: str, *keys: str, upsert: bool = False) -> Change:
 
 
 def test_a_group_that_nobody_needs_any_more_is_not_made() -> None:
-    planned = plan(facts(wanted(seat())), RULES).without({ANNE}, "deleted")
-    assert (planned.changes, planned.new_groups, planned.skips) == ((), (), {"deleted": 1})
+    planned = plan(facts(wanted(seat())), RULES)
+    planned.outline.leave_out({ANNE}, "deleted")
+    preview = planned.preview
+    assert (preview.changes, preview.new_groups, preview.skips) == ((), (), {"deleted": 1})
+    assert list(planned.outline.upserts()) == []
+    assert list(planned.outline.quiet()) == [ANNE]
 
 
 GUARD = Guard(max_leaves=2, max_leave_ratio=0.5)
@@ -393,35 +444,41 @@ GUARD = Guard(max_leaves=2, max_leave_ratio=0.5)
 
 @pytest.mark.parametrize(("leaves", "memberships", "held"), [(2, 2, 0), (3, 6, 0), (3, 5, 3)])
 def test_leaves_are_held_all_together_when_they_are_too_many(leaves: int, memberships: int, held: int) -> None:
-    planned = Plan(AS_OF, tuple(leaving(f"p{number}@exemple.ca", SHOW) for number in range(leaves)))
+    planned = [(f"p{number}@exemple.ca", SHOW) for number in range(leaves)]
     assert len(held_leaves(planned, (), memberships, GUARD)) == held
 
 
 def test_what_is_held_stays_held_while_the_rest_goes_on() -> None:
-    planned = Plan(AS_OF, (leaving(ANNE, SHOW, upsert=True), leaving(BOB, SHOW)))
-    held = held_leaves(planned, {(ANNE, SHOW), ("gone@exemple.ca", SHOW)}, 100, GUARD)
+    changes = leaving(ANNE, SHOW, upsert=True), leaving(BOB, SHOW)
+    outline = outlined(*changes)
+    held = held_leaves(outline.leaves, {(ANNE, SHOW), ("gone@exemple.ca", SHOW)}, 100, GUARD)
     assert held == {(ANNE, SHOW)}
-    rest = hold_back(planned, held)
-    assert [(change.email, change.upsert, change.leaves) for change in rest.changes] == [
+    outline.hold(held)
+    assert [(change.email, change.upsert, change.leaves) for change in allowed(outline, *changes)] == [
         (ANNE, True, ()),
         (BOB, False, (Leave(SHOW, "cancelled"),)),
     ]
-    assert rest.waiting == {ANNE}
+    assert (outline.waits(ANNE), outline.waits(BOB)) == (True, False)
+    assert outline.leavers() == [BOB]
 
 
 def test_a_change_that_only_leaves_disappears_when_it_is_held() -> None:
-    planned = Plan(AS_OF, (leaving(BOB, SHOW),))
-    assert hold_back(planned, {(BOB, SHOW)}).changes == ()
-    assert hold_back(planned, ()) is planned
+    outline = outlined(leaving(BOB, SHOW))
+    outline.hold({(BOB, SHOW)})
+    assert allowed(outline, leaving(BOB, SHOW)) == ()
+    assert outline.waits(BOB)
+    assert list(outline.quiet()) == []
 
 
 def test_an_approval_lets_only_the_held_leaves_through() -> None:
-    planned = Plan(AS_OF, (leaving(ANNE, SHOW, "show:id:S2", upsert=True), leaving(BOB, SHOW)))
-    chosen = only_leaves(planned, {(ANNE, SHOW)})
-    assert [(change.email, change.upsert, change.leaves) for change in chosen.changes] == [
+    changes = leaving(ANNE, SHOW, "show:id:S2", upsert=True), leaving(BOB, SHOW)
+    outline = outlined(*changes)
+    outline.only({(ANNE, SHOW)})
+    assert [(change.email, change.upsert, change.leaves) for change in allowed(outline, *changes)] == [
         (ANNE, False, (Leave(SHOW, "cancelled"),))
     ]
-    assert chosen.waiting == {ANNE}
+    assert (outline.waits(ANNE), list(outline.upserts()), list(outline.quiet())) == (True, [], [])
+    assert [change.email for change in outline.preview().changes] == [ANNE]
 
 
 def test_the_fingerprint_knows_leaves_in_any_order() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import StateError
-from pipeline.plan import Change, Counts, Leave, Plan
+from pipeline.plan import Change, Counts, Leave, Preview
 from pipeline.report.page import page, write_page
 from pipeline.run import FileLine, Run
 from pipeline.schema import Reject
@@ -53,10 +53,11 @@ def told(name: str = "achats.csv", title: str = "Le Songe", run_id: str = "R-1",
         "anne.tremblay@exemple.ca", True, True, False, {}, frozenset(), date(2026, 3, 1), "", 1,
         ("show:id:S1",), (Leave("show:id:S2", "cancelled"),), ("new contact",),
     )  # fmt: skip
-    planned = Plan(
-        date(2026, 3, 2),
-        (change,),
-        skipped={"unsubscribed": ("bob@exemple.ca",)},
+    planned = Preview(
+        Counts(contacts_created=1, joins=1, leaves=1),
+        skips={"unsubscribed": 1},
+        contacts=1,
+        changes=(change,),
         titles={"show:id:S1": title, "show:id:S2": "Autre"},
     )
     run = Run("demo", "run", date(2026, 3, 1), date(2026, 3, 2), run_id)

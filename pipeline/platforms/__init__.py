@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableSet, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -99,11 +99,17 @@ class Platform(Protocol):
     def read(self, emails: Sequence[str]) -> dict[str, Member]:
         """Those of `emails` that are subscribed members."""
 
+    def find(self, wanted: MutableSet[str]) -> Iterator[Member]:
+        """The same, one after the other: whoever is found is taken out of `wanted` (addresses in lower case)."""
+
     def consent(self, email: str) -> Consent | None:
         """A member's consent; None for a stranger."""
 
     def memberships(self, emails: Sequence[str], groups: Collection[Group]) -> set[tuple[str, int]]:
         """Which of `emails` are in which of `groups`, as (address, group id)."""
+
+    def inside(self, wanted: Collection[str], groups: Collection[Group]) -> Iterator[tuple[str, int]]:
+        """The same, one after the other, the addresses in lower case."""
 
     def upsert(self, batch: Batch, taken: Callable[[int], None] = unheard) -> Outcome:
         """Create or update people with their consent, and add them to the batch's groups.

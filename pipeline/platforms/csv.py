@@ -17,7 +17,7 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableSet, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -150,6 +150,14 @@ class CsvPlatform:
     def read(self, emails: Sequence[str]) -> dict[str, Member]:
         """Nobody: a folder cannot be asked."""
         return {}
+
+    def find(self, wanted: MutableSet[str]) -> Iterator[Member]:
+        """Nobody: a folder cannot be asked."""
+        return iter(())
+
+    def inside(self, wanted: Collection[str], groups: Collection[Group]) -> Iterator[tuple[str, int]]:
+        """None: a folder cannot be asked."""
+        return iter(())
 
     def consent(self, email: str) -> Consent | None:
         """None: a folder cannot be asked."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableSet, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import cached_property
@@ -203,28 +203,32 @@ class Cyberimpact:
 
     def read(self, emails: Sequence[str]) -> dict[str, Member]:
         """Those of `emails` that are subscribed members, by address in lower case."""
-        wanted = _lowered(emails)
-        found: dict[str, Member] = {}
-        singles = wanted
+        return {there.email: there for there in self.find(_lowered(emails))}
+
+    def find(self, wanted: MutableSet[str]) -> Iterator[Member]:
+        """Those of `wanted` that are subscribed members; whoever is found is taken out of it."""
         if len(wanted) > FEW:
             for number, (rows, count) in enumerate(
                 self._pages("/members", "members", status="all", sort="email_asc"), 1
             ):
-                members = (wire.member(row, self._keys) for row in rows)
-                found.update({there.email: there for there in members if there is not None and there.email in wanted})
-                singles = wanted - found.keys()
-                if len(singles) < _pages_of(count or 0) - number:
+                for row in rows:
+                    email = wire.address(row)
+                    there = wire.member(row, self._keys) if email in wanted else None
+                    if there is not None:
+                        wanted.discard(email)
+                        yield there
+                if len(wanted) < _pages_of(count or 0) - number:
                     break
             else:
-                return found
-        for email in sorted(singles):
+                return
+        for email in sorted(wanted):
             body = self._find(f"/members/{_segment(email)}")
             if body is not None and not wire.address(body):
                 raise wire.odd(f"/members/{email}", "no member")
             there = wire.member(body, self._keys) if body is not None else None
             if there is not None and there.email == email:
-                found[email] = there
-        return found
+                wanted.discard(email)
+                yield there
 
     def consent(self, email: str) -> Consent | None:
         """A member's consent; None for a stranger."""
@@ -233,23 +237,23 @@ class Cyberimpact:
 
     def memberships(self, emails: Sequence[str], groups: Collection[Group]) -> set[tuple[str, int]]:
         """Which of `emails` are in which of `groups`; a group that is gone holds nobody."""
-        wanted = _lowered(emails)
+        return set(self.inside(_lowered(emails), groups))
+
+    def inside(self, wanted: Collection[str], groups: Collection[Group]) -> Iterator[tuple[str, int]]:
+        """Which of `wanted` are in which of `groups`, one after the other."""
         ids = {group.id for group in groups}
         if not wanted or not ids:
-            return set()
+            return
         if sum(_pages_of(group.size) for group in groups) <= len(wanted):
-            listed = (
-                (wire.address(row), group)
-                for group in ids
-                for row in self._listing(f"/groups/{group}/members", "members")
-            )
-            return {(email, group) for email, group in listed if email in wanted}
-        return {
-            (email, group.id)
-            for email in sorted(wanted)
-            for row in self._listing(f"/members/{_segment(email)}/groups", "groups")
-            if (group := wire.group(row)) is not None and group.id in ids
-        }
+            for group_id in ids:
+                for row in self._listing(f"/groups/{group_id}/members", "members"):
+                    if (email := wire.address(row)) in wanted:
+                        yield email, group_id
+            return
+        for email in sorted(wanted):
+            for row in self._listing(f"/members/{_segment(email)}/groups", "groups"):
+                if (group := wire.group(row)) is not None and group.id in ids:
+                    yield email, group.id
 
     # -- writing
 

@@ -26,6 +26,8 @@ from pipeline.store.tables import (
     tombstones,
 )
 
+_FLIGHT = ("email", "values", "consent_date", "consent_proof", "known_at", "group_keys", "as_of")
+
 
 class State:
     """One account's acknowledged state, within the caller's transaction."""
@@ -97,13 +99,15 @@ class State:
         """Note what is about to be sent."""
         self._put(in_flight, [{**_row(flight), "group_keys": list(flight.group_keys)} for flight in flights])
 
-    def flights(self) -> list[Flight]:
-        """What was sent, or was about to be, and never acknowledged."""
-        names = ("email", "values", "consent_date", "consent_proof", "known_at", "group_keys", "as_of")
-        query = select(*(in_flight.c[name] for name in names)).where(in_flight.c.account == self._account)
-        return [
-            Flight(row[0], row[1], row[2], row[3], row[4], tuple(row[5]), row[6]) for row in self._db.execute(query)
-        ]
+    def flights(self, after: str = "", count: int | None = None) -> list[Flight]:
+        """What was sent, or was about to be, and never acknowledged: all, or the next ones by address."""
+        query = select(*(in_flight.c[name] for name in _FLIGHT)).where(in_flight.c.account == self._account)
+        query = query.where(in_flight.c.email > after).order_by(in_flight.c.email).limit(count)
+        return [_flight(row) for row in self._db.execute(query)]
+
+    def flights_of(self, emails: Iterable[str]) -> dict[str, Flight]:
+        """The flights of these addresses."""
+        return {row[0]: _flight(row) for row in self._of(in_flight, _FLIGHT, emails)}
 
     def open_batch(self, emails: Sequence[str], group_ids: Sequence[int], on: date) -> int:
         """Note a batch that is about to be sent; its id here."""
@@ -291,6 +295,10 @@ class State:
         changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
         upsert = statement.on_conflict_do_update(index_elements=keys, set_=changed)
         self._db.execute(upsert, [{**row, "account": self._account} for row in rows])
+
+
+def _flight(row: Sequence[Any]) -> Flight:
+    return Flight(row[0], row[1], row[2], row[3], row[4], tuple(row[5]), row[6])
 
 
 def _row(item: Acknowledged | Membership | Flight | KnownGroup) -> dict[str, object]:

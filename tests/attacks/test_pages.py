@@ -21,7 +21,7 @@ from world import World, buy
 from pipeline.cli import _page
 from pipeline.errors import UntrustedFile
 from pipeline.log import escaped, mask, plain, set_up
-from pipeline.plan import Change, Leave, Plan
+from pipeline.plan import Change, Leave, Preview
 from pipeline.report.page import page
 from pipeline.run import FileLine, Run
 from pipeline.schema import Reject
@@ -59,9 +59,7 @@ def told(text: str, email: str) -> Run:
         ("show:id:S1",), (Leave("show:id:S2", text),), (text,),
     )  # fmt: skip
     run = Run(text, text, date(2026, 3, 1), date(2026, 3, 2), text)
-    run.plan = Plan(
-        date(2026, 3, 2), (change,), skipped={text: (email,)}, titles={"show:id:S1": text, "show:id:S2": text}
-    )
+    run.plan = Preview(skips={text: 1}, contacts=1, changes=(change,), titles={"show:id:S1": text, "show:id:S2": text})
     run.files = [FileLine(text, "ab" * 32, 3, 2, 1, 1)]
     run.rejects = [(text, Reject(3, text, text))]
     run.refused = {email: text}

@@ -1,0 +1,197 @@
+"""A prepared plan -> the platform -> receipts, some thousands of contacts at a time.
+
+What is about to be sent is noted as in flight first; when all is sent the platform is read once, and what is in flight is
+held against it.  A run that is cut short loses nothing: what is in flight is read back by the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pipeline import push as pushing
+from pipeline.contact import Flight, Membership, Stamp
+from pipeline.outline import Outline
+from pipeline.pack import Packed, Part
+from pipeline.plan import Change, Counts
+from pipeline.platforms import Person
+from pipeline.push import After, Before, Delivery
+from pipeline.sighting import Sighting
+from pipeline.sketch import PORTION
+from pipeline.spool import parts
+from pipeline.store.acknowledged import State
+from pipeline.store.database import Database
+from pipeline.store.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan in outline, and what the platform held when it was made.
+
+    `changes` gives the changes of some contacts, before anything was held back; `absent`: who was looked for in a group
+    and is not in it.
+    """
+
+    outline: Outline
+    seen: Sighting
+    changes: Callable[[Collection[str]], list[Change]]
+    absent: tuple[Membership, ...] = ()
+
+    def allowed(self, emails: Collection[str]) -> list[Change]:
+        """What may be sent of the changes of these contacts."""
+        found = (self.outline.allowed(change) for change in self.changes(emails))
+        return [change for change in found if change is not None]
+
+
+@dataclass(slots=True)
+class Dispatch:
+    """One delivery under way: `send` everything, then `receive` the receipts."""
+
+    account: str
+    database: Database
+    prepared: Prepared
+    delivery: Delivery
+    stamp: Callable[[], Stamp]
+    tell: Callable[[int, int], None]
+    refusals: dict[str, str] = field(default_factory=dict)
+    gone: dict[str, str] = field(default_factory=dict)
+    left: set[tuple[str, str]] = field(default_factory=set)
+
+    # Sending
+
+    def send(self, batch_size: int) -> None:
+        """Batches, then those whose own consent is better, then the leaves."""
+        batches = self.prepared.outline.packed(batch_size)
+        if not self.delivery.platform.reads_back:
+            batches = [piece for packed in batches for piece in _pieces(packed)]
+        done = 0
+        for portion in _portions(batches):
+            for packed, people in self._people(portion):
+                self.tell(done, len(batches))
+                self.refusals.update(pushing.send_batch(packed.groups, people, self.delivery))
+                done += 1
+        self.tell(done, len(batches))
+        for emails in parts(sorted(self.prepared.outline.better()), PORTION):
+            changes = self._depart(emails)
+            self.refusals.update(pushing.amend(changes, self._before(emails), self.delivery))
+        for emails in parts(self.prepared.outline.leavers(), PORTION):
+            changes = self.prepared.allowed(emails)
+            self._note(change for change in changes if not change.upsert)
+            left, stayed = pushing.leave(changes, self.delivery)
+            self.left |= left
+            self.refusals.update(stayed)
+
+    def _people(self, portion: Iterable[Packed]) -> Iterator[tuple[Packed, list[Person]]]:
+        """The batches of a portion with the people in them, once all of them are noted as in flight."""
+        listed = list(portion)
+        outline = self.prepared.outline
+        emails = {part: outline.people(part) for packed in listed for part in (*packed.first, *packed.again)}
+        first = [email for packed in listed for part in packed.first for email in emails[part]]
+        changes = {change.email: change for change in self._depart(first)}
+        members = self.prepared.seen.read(first)
+        again = [email for packed in listed for part in packed.again for email in emails[part]]
+        with self.database.transaction() as connection:
+            flights = State(connection, self.account).flights_of(again)
+        for packed in listed:
+            people = [
+                pushing.person(changes[email], members.get(email), self.delivery)
+                for part in packed.first
+                for email in emails[part]
+                if email in changes
+            ]
+            people += [
+                pushing.only_consent(flights[email])
+                for part in packed.again
+                for email in emails[part]
+                if email in flights
+            ]
+            yield packed, people
+
+    def _depart(self, emails: Collection[str]) -> list[Change]:
+        """The changes of these contacts, noted as in flight."""
+        changes = self.prepared.allowed(emails)
+        self._note(changes)
+        gone = set(emails) - {change.email for change in changes}
+        self.gone.update(dict.fromkeys(gone, "changed while the run was under way"))
+        return changes
+
+    def _note(self, changes: Iterable[Change]) -> None:
+        flights = pushing.flights(changes, self.prepared.outline.as_of)
+        with self.database.transaction() as connection:
+            State(connection, self.account).depart(flights)
+
+    def _before(self, emails: Collection[str]) -> Before:
+        return Before(self.prepared.seen.read(emails), self.prepared.outline.better(emails))
+
+    # Receiving
+
+    def receive(self) -> tuple[Counts, dict[str, str]]:
+        """Read the platform once, note the receipts; the counts, and whom the platform refused and why."""
+        outline, groups = self.prepared.outline, self.delivery.groups
+        after = Sighting(self.delivery.platform)
+        after.look(outline.upserts())
+        after.look_in(outline.joiners(), [groups[key] for key in sorted(outline.joined())])
+        self._acknowledge_absent()
+        counts, refused = Counts(), dict(self.gone)
+        while flights := self._flights():
+            emails = [flight.email for flight in flights]
+            found = After(after.read(emails), after.seats(emails), self.refusals, self.left)
+            changes = [outline.flown(flight) for flight in flights]
+            receipts = pushing.receipts(changes, self._before(emails), found, outline.as_of, self.delivery.platform)
+            self._acknowledge(receipts, emails)
+            counts = counts.plus(receipts.pushed)
+            refused.update(receipts.refused)
+        for quiet in parts(outline.quiet(), PORTION):
+            with self.database.transaction() as connection:
+                Ledger(connection, self.account).unmark(quiet)
+        return counts, refused
+
+    def _flights(self) -> list[Flight]:
+        with self.database.transaction() as connection:
+            return State(connection, self.account).flights(count=PORTION)
+
+    def _acknowledge_absent(self) -> None:
+        with self.database.transaction() as connection:
+            State(connection, self.account).acknowledge((), self.prepared.absent, self.stamp())
+
+    def _acknowledge(self, receipts: pushing.Receipts, emails: Collection[str]) -> None:
+        """Note receipts in one transaction; who was accepted loses the mark."""
+        done = {email for email in emails if not self.prepared.outline.waits(email)} - receipts.refused.keys()
+        with self.database.transaction() as connection:
+            state = State(connection, self.account)
+            before = state.memberships({seat.email for seat in receipts.seats})
+            seats = [_continued(seat, before) for seat in receipts.seats]
+            state.acknowledge(receipts.accepted, seats, self.stamp())
+            state.land(emails)
+            Ledger(connection, self.account).unmark(done)
+
+
+def _portions(batches: Iterable[Packed]) -> Iterator[list[Packed]]:
+    """Batches in a row that are looked at together."""
+    portion: list[Packed] = []
+    for packed in batches:
+        if portion and sum(each.people for each in portion) + packed.people > PORTION:
+            yield portion
+            portion = []
+        portion.append(packed)
+    if portion:
+        yield portion
+
+
+def _pieces(packed: Packed) -> list[Packed]:
+    """An import file has no size: it is written in pieces of a portion."""
+    return [
+        *(Packed(packed.groups, (piece,), ()) for part in packed.first for piece in _cut(part)),
+        *(Packed(packed.groups, (), (piece,)) for part in packed.again for piece in _cut(part)),
+    ]
+
+
+def _cut(part: Part) -> list[Part]:
+    ends = range(part.start, part.start + part.people, PORTION)
+    return [Part(part.groups, start, min(PORTION, part.start + part.people - start)) for start in ends]
+
+
+def _continued(seat: Membership, before: Mapping[str, Mapping[str, Membership]]) -> Membership:
+    """A seat that was taken already keeps the day on which it was given."""
+    held = before.get(seat.email, {}).get(seat.group_key)
+    return held if held is not None and held.state == seat.state == "in" else seat
