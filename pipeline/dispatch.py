@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pipeline import push as pushing
 from pipeline.contact import Flight, Membership, Stamp
@@ -17,11 +18,32 @@ from pipeline.plan import Change, Counts
 from pipeline.platforms import Person
 from pipeline.push import After, Before, Delivery
 from pipeline.sighting import Sighting
-from pipeline.sketch import PORTION
 from pipeline.spool import parts
 from pipeline.store.acknowledged import State
 from pipeline.store.database import Database
 from pipeline.store.ledger import Ledger
+
+Progress = Callable[[str, int, int], None]
+PORTION = 4_000
+"""Contacts that are looked at at once: some tens of megabytes of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """On whose behalf the platform is visited: the run's id, its clock (UTC), and who hears of progress.
+
+    `portion`: so many contacts are looked at at once.
+    """
+
+    run_id: str
+    now: Callable[[], datetime]
+    progress: Progress = field(default=lambda stage, done, total: None)
+    portion: int = PORTION
+
+    @property
+    def stamp(self) -> Stamp:
+        """What is noted now is signed with this."""
+        return Stamp(self.run_id, self.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +73,7 @@ class Dispatch:
     database: Database
     prepared: Prepared
     delivery: Delivery
-    stamp: Callable[[], Stamp]
-    tell: Callable[[int, int], None]
+    occasion: Occasion
     refusals: dict[str, str] = field(default_factory=dict)
     gone: dict[str, str] = field(default_factory=dict)
     left: set[tuple[str, str]] = field(default_factory=set)
@@ -63,18 +84,18 @@ class Dispatch:
         """Batches, then those whose own consent is better, then the leaves."""
         batches = self.prepared.outline.packed(batch_size)
         if not self.delivery.platform.reads_back:
-            batches = [piece for packed in batches for piece in _pieces(packed)]
+            batches = [piece for packed in batches for piece in _pieces(packed, self.occasion.portion)]
         done = 0
-        for portion in _portions(batches):
+        for portion in _portions(batches, self.occasion.portion):
             for packed, people in self._people(portion):
-                self.tell(done, len(batches))
+                self.occasion.progress("push", done, len(batches))
                 self.refusals.update(pushing.send_batch(packed.groups, people, self.delivery))
                 done += 1
-        self.tell(done, len(batches))
-        for emails in parts(sorted(self.prepared.outline.better()), PORTION):
+        self.occasion.progress("push", done, len(batches))
+        for emails in parts(sorted(self.prepared.outline.better()), self.occasion.portion):
             changes = self._depart(emails)
             self.refusals.update(pushing.amend(changes, self._before(emails), self.delivery))
-        for emails in parts(self.prepared.outline.leavers(), PORTION):
+        for emails in parts(self.prepared.outline.leavers(), self.occasion.portion):
             changes = self.prepared.allowed(emails)
             self._note(change for change in changes if not change.upsert)
             left, stayed = pushing.leave(changes, self.delivery)
@@ -141,18 +162,18 @@ class Dispatch:
             self._acknowledge(receipts, emails)
             counts = counts.plus(receipts.pushed)
             refused.update(receipts.refused)
-        for quiet in parts(outline.quiet(), PORTION):
+        for quiet in parts(outline.quiet(), self.occasion.portion):
             with self.database.transaction() as connection:
                 Ledger(connection, self.account).unmark(quiet)
         return counts, refused
 
     def _flights(self) -> list[Flight]:
         with self.database.transaction() as connection:
-            return State(connection, self.account).flights(count=PORTION)
+            return State(connection, self.account).flights(count=self.occasion.portion)
 
     def _acknowledge_absent(self) -> None:
         with self.database.transaction() as connection:
-            State(connection, self.account).acknowledge((), self.prepared.absent, self.stamp())
+            State(connection, self.account).acknowledge((), self.prepared.absent, self.occasion.stamp)
 
     def _acknowledge(self, receipts: pushing.Receipts, emails: Collection[str]) -> None:
         """Note receipts in one transaction; who was accepted loses the mark."""
@@ -161,16 +182,16 @@ class Dispatch:
             state = State(connection, self.account)
             before = state.memberships({seat.email for seat in receipts.seats})
             seats = [_continued(seat, before) for seat in receipts.seats]
-            state.acknowledge(receipts.accepted, seats, self.stamp())
+            state.acknowledge(receipts.accepted, seats, self.occasion.stamp)
             state.land(emails)
             Ledger(connection, self.account).unmark(done)
 
 
-def _portions(batches: Iterable[Packed]) -> Iterator[list[Packed]]:
+def _portions(batches: Iterable[Packed], size: int) -> Iterator[list[Packed]]:
     """Batches in a row that are looked at together."""
     portion: list[Packed] = []
     for packed in batches:
-        if portion and sum(each.people for each in portion) + packed.people > PORTION:
+        if portion and sum(each.people for each in portion) + packed.people > size:
             yield portion
             portion = []
         portion.append(packed)
@@ -178,17 +199,17 @@ def _portions(batches: Iterable[Packed]) -> Iterator[list[Packed]]:
         yield portion
 
 
-def _pieces(packed: Packed) -> list[Packed]:
+def _pieces(packed: Packed, size: int) -> list[Packed]:
     """An import file has no size: it is written in pieces of a portion."""
     return [
-        *(Packed(packed.groups, (piece,), ()) for part in packed.first for piece in _cut(part)),
-        *(Packed(packed.groups, (), (piece,)) for part in packed.again for piece in _cut(part)),
+        *(Packed(packed.groups, (piece,), ()) for part in packed.first for piece in _cut(part, size)),
+        *(Packed(packed.groups, (), (piece,)) for part in packed.again for piece in _cut(part, size)),
     ]
 
 
-def _cut(part: Part) -> list[Part]:
-    ends = range(part.start, part.start + part.people, PORTION)
-    return [Part(part.groups, start, min(PORTION, part.start + part.people - start)) for start in ends]
+def _cut(part: Part, size: int) -> list[Part]:
+    ends = range(part.start, part.start + part.people, size)
+    return [Part(part.groups, start, min(size, part.start + part.people - start)) for start in ends]
 
 
 def _continued(seat: Membership, before: Mapping[str, Mapping[str, Membership]]) -> Membership:

@@ -13,7 +13,7 @@ from pipeline import config
 from pipeline.archive import Archive
 from pipeline.catalogue import Catalogue
 from pipeline.config import Account, Configuration, CyberimpactPlatform, FolderSource
-from pipeline.outbound import Progress
+from pipeline.dispatch import Progress
 from pipeline.platforms import Platform
 from pipeline.run import Run
 from pipeline.setting import Setting

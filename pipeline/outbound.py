@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from pipeline import aftermath, policy
 from pipeline import push as pushing
 from pipeline.config import Account, CyberimpactPlatform
-from pipeline.contact import Flight, KnownGroup, Membership, SentBatch, Stamp
-from pipeline.dispatch import Dispatch, Prepared
+from pipeline.contact import Flight, KnownGroup, Membership, SentBatch
+from pipeline.dispatch import Dispatch, Occasion, Prepared
 from pipeline.errors import Emptied, UsageError
 from pipeline.facts import Circumstances, Silenced, suppressed
 from pipeline.naming import Groups
@@ -20,31 +20,16 @@ from pipeline.plan import Blocked, Change, Decided, NewGroup
 from pipeline.platforms import Batch, Group, Outcome, Platform
 from pipeline.push import Delivered, Delivery
 from pipeline.sighting import Sighting
-from pipeline.sketch import PORTION, Sketch
+from pipeline.sketch import Sketch
 from pipeline.spool import parts
 from pipeline.store.acknowledged import State
 from pipeline.store.database import Database
 from pipeline.store.ledger import Ledger
 
-Progress = Callable[[str, int, int], None]
 UNNUMBERED = timedelta(days=1)
 """For how long what a batch without a number did is looked at: no batch is known to take longer."""
 LISTS_STAND = timedelta(minutes=1)
 """For how long the lists of suppressed people are relied on while batches are sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Occasion:
-    """On whose behalf the platform is visited: the run's id, its clock (UTC), and who hears of progress."""
-
-    run_id: str
-    now: Callable[[], datetime]
-    progress: Progress = field(default=lambda stage, done, total: None)
-
-    @property
-    def stamp(self) -> Stamp:
-        """What is noted now is signed with this."""
-        return Stamp(self.run_id, self.now())
 
 
 class Outbound:
@@ -152,7 +137,7 @@ class Outbound:
         last = ""
         while True:
             with self._database.transaction() as connection:
-                flown = State(connection, self._account.name).flights(last, PORTION)
+                flown = State(connection, self._account.name).flights(last, self._occasion.portion)
             if not flown:
                 return
             yield flown
@@ -229,7 +214,7 @@ class Outbound:
         return self._seen(Prepared(outline, Sighting(self._platform), lambda emails: [changes[one] for one in emails]))
 
     def _plan(self, as_of: date) -> Prepared:
-        sketch = Sketch(self._account, self._database, self._circumstances(as_of))
+        sketch = Sketch(self._account, self._database, self._circumstances(as_of), self._occasion.portion)
         outline, asked = sketch.outline(())
         adopted = outline.adopted
         if adopted:
@@ -266,7 +251,7 @@ class Outbound:
         """See what the platform holds of the contacts to be sent, and whose consent there is better than ours."""
         if self._platform.reads_back:
             prepared.seen.look(prepared.outline.upserts())
-            for emails in parts(prepared.seen.members(), PORTION):
+            for emails in parts(prepared.seen.members(), self._occasion.portion):
                 ours = [(c.email, c.consent_date) for c in prepared.changes(emails) if c.consent_date is not None]
                 months = self._account.file.policy.consent_months
                 better = pushing.better_consents(ours, prepared.seen.read(emails), self._platform, months)
@@ -278,7 +263,7 @@ class Outbound:
         alone: set[str] = set()
         back: set[str] = set()
         asked = 0
-        for expected in parts(prepared.outline.expected(), PORTION):
+        for expected in parts(prepared.outline.expected(), self._occasion.portion):
             asked += len(expected)
             there = prepared.seen.read(email for email, _ in expected) if self._platform.reads_back else dict(expected)
             for email, returns in expected:
@@ -299,8 +284,7 @@ class Outbound:
             database=self._database,
             prepared=prepared,
             delivery=Delivery(self._platform, self._upsert, self._known_groups(), self._account.file.language),
-            stamp=lambda: self._occasion.stamp,
-            tell=lambda done, total: self._occasion.progress("push", done, total),
+            occasion=self._occasion,
         )
         settings = self._account.file.platform
         dispatch.send(settings.batch_size if isinstance(settings, CyberimpactPlatform) else 1_000_000)

@@ -12,8 +12,8 @@ from pipeline.archive import Archive
 from pipeline.catalogue import Catalogue
 from pipeline.config import Account
 from pipeline.desk import own_desk
+from pipeline.dispatch import PORTION, Occasion, Progress
 from pipeline.errors import PlacierError, StateError, unforeseen
-from pipeline.outbound import Occasion, Progress
 from pipeline.platforms import Platform
 from pipeline.run import Run
 from pipeline.sources import Source
@@ -30,6 +30,7 @@ class Setting:
 
     `desk`: below it each run has a folder of its own for the files at hand, which `at_work` puts in its place.
     `dry`: the run is a rehearsal.  `finished` is told of every run that ends: it logs, writes the page, raises alerts.
+    `portion`: so many contacts are planned and sent at once.
     """
 
     account: Account
@@ -46,6 +47,7 @@ class Setting:
     dry: bool = False
     progress: Progress = field(default=lambda stage, done, total: None)
     finished: Callable[[Run], None] = field(default=lambda run: None)
+    portion: int = PORTION
 
 
 @contextmanager
@@ -112,7 +114,7 @@ def running(work: Setting, kind: str, day: date | None, as_of: date) -> Iterator
 
 def occasion(work: Setting, run_id: str) -> Occasion:
     """What is noted of the platform, is noted for this run."""
-    return Occasion(run_id, work.now, work.progress)
+    return Occasion(run_id, work.now, work.progress, work.portion)
 
 
 def pending(work: Setting) -> bool:

@@ -12,17 +12,18 @@ from pipeline.plan import Change, decide
 from pipeline.store.buyers import Buyers
 from pipeline.store.database import Database
 
-PORTION = 4_000
-"""So many contacts are looked at at once."""
-
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """Where the marks and what they are about are read: one account's state, and what is the same for all contacts."""
+    """Where the marks and what they are about are read: one account's state, and what is the same for all contacts.
+
+    `portion`: so many contacts are looked at at once.
+    """
 
     account: Account
     database: Database
     around: Circumstances
+    portion: int
 
     def outline(self, adopted: Collection[str]) -> tuple[Outline, set[tuple[str, str]]]:
         """The plan of all marked contacts in outline; and who may be in which group by another's hand."""
@@ -39,7 +40,7 @@ class Sketch:
         last = ""
         while True:
             with self.database.transaction() as connection:
-                marked = Buyers(connection, self.account.name).marked(last, PORTION)
+                marked = Buyers(connection, self.account.name).marked(last, self.portion)
             if not marked:
                 return
             yield marked

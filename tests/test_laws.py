@@ -27,6 +27,7 @@ from pipeline.rebuild import rebuild
 from pipeline.run import Run
 from pipeline.sandbox.control import ConsentState, MemberState, SandboxControl
 from pipeline.sandbox.serve import PlatformServer
+from pipeline.sandbox.switches import Fault
 from pipeline.setting import Setting, occasion
 from pipeline.store.acknowledged import State
 from pipeline.store.audit import CONSENTS, Audit
@@ -45,6 +46,14 @@ POLICIES = st.fixed_dictionaries(
         "cancellation": st.sampled_from(["any", "exact"]),
         "cancelled_counts": st.booleans(),
     }
+)
+FAULTS = st.builds(
+    Fault,
+    st.sampled_from(["error_before", "error_after"]),
+    st.just("POST"),
+    st.sampled_from(["/batches", "/groups"]),
+    nth=st.integers(1, 4),
+    status=st.just(401),
 )
 ONE_DAY = timedelta(days=1)
 GENERAL = "Clients Tuxedo"
@@ -254,6 +263,34 @@ def consented(person: MemberState) -> date:
     """The day of the person's consent."""
     assert person.consent.date is not None
     return person.consent.date
+
+
+@law
+@given(past=pasts(), policy=POLICIES, portion=st.integers(1, 3), fault=st.none() | FAULTS)
+def test_small_portions_cut_short_anywhere_end_as_one_whole(
+    build: Build, past: Past, policy: dict[str, object], portion: int, fault: Fault | None
+) -> None:
+    whole = build(policy)
+    told = done(nightly.backfill(whole.setting, [whole.world.history(past.lines)], past.as_of))
+    expected = whole.people()
+    small = build(policy)
+    setting = replace(small.setting, portion=portion)
+    file = small.world.history(past.lines)
+    if fault is None:
+        first = done(nightly.backfill(setting, [file], past.as_of))
+        assert (first.plan, first.pushed) == (told.plan, told.pushed)
+    else:
+        small.world.control.add_fault(fault)
+        nightly.backfill(setting, [file], past.as_of)
+        small.world.control.clear_faults()
+        done(nightly.push(setting, past.as_of))
+    assert small.people() == expected
+    before = small.writes()
+    with small.setting.database.transaction() as connection:
+        assert not Ledger(connection, "demo").marked()
+        Ledger(connection, "demo").mark_all()
+    done(nightly.push(setting, past.as_of))
+    assert (small.people(), small.writes()) == (expected, before)
 
 
 @law

@@ -10,8 +10,8 @@ from itertools import count
 import pytest
 
 from pipeline.aftermath import land, living
-from pipeline.contact import Acknowledged, Flight, Group, KnownGroup, Membership, Stamp
-from pipeline.dispatch import Dispatch, Prepared
+from pipeline.contact import Acknowledged, Flight, Group, KnownGroup, Membership
+from pipeline.dispatch import Dispatch, Occasion, Prepared
 from pipeline.outline import Outline
 from pipeline.plan import Change, Counts, Decided, Leave
 from pipeline.platforms import Batch, Consent, Member, Outcome, Person, Value
@@ -147,8 +147,7 @@ def sent(database: Database) -> Send:
         outline.set_aside(better_consents(ours, seen.read(by_email), shelf, 24).items())
         prepared = Prepared(outline, seen, lambda emails: [by_email[email] for email in emails])
         delivery = Delivery(shelf, shelf.upsert, GROUPS, "fr_ca")
-        stamp = Stamp("run", datetime(2026, 3, 10))
-        dispatch = Dispatch(account, database, prepared, delivery, lambda: stamp, lambda done, total: None)
+        dispatch = Dispatch(account, database, prepared, delivery, Occasion("run", lambda: datetime(2026, 3, 10)))
         dispatch.send(size)
         pushed, refused = dispatch.receive()
         with database.transaction() as connection:
