@@ -152,7 +152,7 @@ def _own(part: Path) -> Iterator[BinaryIO]:
 
 def raw_text(path: Path) -> bytes:
     """A file's text as UTF-8, unpacked, as `content.open_file` sees it."""
-    return open_file(path).data
+    return b"".join(open_file(path).text())
 
 
 def _unpack(packed: Path, target: BinaryIO) -> None:

@@ -1,6 +1,7 @@
-"""The bytes of a day file -> its text: unpacked, decoded, and no more of it in memory than the limits allow.
+"""The bytes of a day file -> its text: unpacked, decoded, piece by piece and never held whole.
 
-Bytes are looked at piece by piece as they come, so that a file which is no day file is refused before it is held.
+A file is gone through twice: once to know what it is, so that one which is no day file is refused before a line of it is
+taken, and once more for its text.
 """
 
 from __future__ import annotations
@@ -9,16 +10,17 @@ import codecs
 import gzip
 import io
 import re
+import sys
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from pipeline.errors import UntrustedFile
 
-MAX_BYTES = 2**31 - 1
-"""Largest content, unpacked: 2 GiB, some six million lines; each column then fits one Arrow array."""
+MAX_BYTES = 8 * 2**30
+"""Largest content, unpacked: 8 GiB, more than twenty million lines."""
 MAX_RATIO = 250
 """Compressed bytes may unpack to this many times as many (no honest export does), once they are over `RATIO_FROM`."""
 RATIO_FROM = 16 * 2**20
@@ -36,12 +38,28 @@ _CUT_LEADS = b"\xc2\xc3\xc5\xe2"
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A file's text as UTF-8 without a byte order mark, its encoding as found, and where its first filled line starts."""
+    """A file that is text: its encoding as found, and where its first filled line starts.
 
-    name: str
-    data: bytes
+    `start` and `line` tell that place by its offset in the text and by its number; `head` is the text from there, of at most
+    `MAX_LINE` bytes.  Text is UTF-8 without a byte order mark.
+    """
+
+    path: Path
     encoding: str
+    marked: bool
     start: int
+    line: int
+    head: bytes
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    def text(self, size: int = _PIECE) -> Iterator[bytes]:
+        """The whole text in pieces of about `size` bytes; a character may be cut in two."""
+        for piece in _unmarked(pieces(self.path, size)) if self.marked else pieces(self.path, size):
+            yield piece if self.encoding == "utf-8" else piece.decode("cp1252").encode()
 
 
 def refuse(name: str, why: str, remedy: str = RESEND) -> NoReturn:
@@ -50,39 +68,47 @@ def refuse(name: str, why: str, remedy: str = RESEND) -> NoReturn:
 
 
 def open_file(path: Path) -> Content:
-    """Unpack and decode a file; UntrustedFile if it is cut short, not text in a known encoding, or empty."""
-    data, encoding = _decode(path.name, _gather(path.name, pieces(path)))
-    filled = re.search(rb"\S", data)
-    if filled is None:
+    """Look through a file; UntrustedFile if it is cut short, not text in a known encoding, or empty."""
+    marked, head, looked = False, _Head(), _Utf8()
+    for number, checked in enumerate(_checked(path.name, pieces(path))):
+        marked = marked or (number == 0 and checked.startswith(codecs.BOM_UTF8))
+        piece = checked[len(codecs.BOM_UTF8) :] if marked and number == 0 else checked
+        looked.take(piece)
+        head.take(piece)
+    looked.end()
+    encoding = "windows-1252" if looked.fault else "utf-8"
+    if looked.fault:
+        _check_cp1252(path, looked.fault, marked=marked)
+    if not head.text:
         refuse(path.name, "the file is empty: it has no header")
-    before = data[: filled.start()]
-    return Content(path.name, data, encoding, max(before.rfind(b"\n"), before.rfind(b"\r")) + 1)
+    text = head.text.decode("cp1252").encode() if looked.fault else bytes(head.text)
+    return Content(path, encoding, marked, head.start, head.line, text[:MAX_LINE])
 
 
-def pieces(path: Path) -> Iterator[bytes]:
+def pieces(path: Path, size: int = _PIECE) -> Iterator[bytes]:
     """A file's bytes, unpacked if they are gzip's, whatever its name; UntrustedFile when there are too many."""
     name = path.name
     try:
         with path.open("rb") as file:
             packed = file.read(len(_PACKED)) == _PACKED
-            size = file.seek(0, io.SEEK_END)
+            length = file.seek(0, io.SEEK_END)
             file.seek(0)
             if packed:
-                yield from _unpacked(name, file)
-            elif size > MAX_BYTES:
+                yield from _unpacked(name, file, size)
+            elif length > MAX_BYTES:
                 _too_large(name)
             else:
-                while piece := file.read(_PIECE):
+                while piece := file.read(size):
                     yield piece
     except OSError as error:
         raise UntrustedFile(f"{name}: the file cannot be read ({error.strerror or error})", RESEND) from error
 
 
-def _unpacked(name: str, file: BinaryIO) -> Iterator[bytes]:
+def _unpacked(name: str, file: BinaryIO, size: int) -> Iterator[bytes]:
     total = 0
     try:
         with gzip.GzipFile(fileobj=file) as stream:
-            while piece := stream.read(_PIECE):
+            while piece := stream.read(size):
                 total += len(piece)
                 if total > MAX_BYTES:
                     _too_large(name)
@@ -99,12 +125,21 @@ def _too_large(name: str) -> NoReturn:
     refuse(name, f"the file is larger than {MAX_BYTES} bytes", "ask the box office for it in several files")
 
 
-def _gather(name: str, coming: Iterator[bytes]) -> bytes:
-    """The pieces in one; UntrustedFile at the first that belongs to no text, or to an endless line."""
-    whole = io.BytesIO()
-    lines = ends_at = 0  # line ends so far, and where the last of them stands
+def _unmarked(coming: Iterator[bytes]) -> Iterator[bytes]:
+    """The pieces without the byte order mark that they begin with."""
+    begun = b""
     for piece in coming:
-        at = whole.tell()
+        begun += piece
+        if len(begun) >= len(codecs.BOM_UTF8):
+            yield begun[len(codecs.BOM_UTF8) :]
+            break
+    yield from coming
+
+
+def _checked(name: str, coming: Iterator[bytes]) -> Iterator[bytes]:
+    """The pieces; UntrustedFile at the first that belongs to no text, or to an endless line."""
+    at = lines = ends_at = 0  # line ends so far, and where the last of them stands
+    for piece in coming:
         if at == 0:
             _check_start(name, piece)
         if (nul := piece.find(b"\0")) >= 0:
@@ -116,8 +151,8 @@ def _gather(name: str, coming: Iterator[bytes]) -> bytes:
         if last >= 0:
             ends_at = at + last
             lines += piece.count(b"\n") or piece.count(b"\r")
-        whole.write(piece)
-    return whole.getvalue()
+        at += len(piece)
+        yield piece
 
 
 def _check_start(name: str, piece: bytes) -> None:
@@ -129,50 +164,123 @@ def _check_start(name: str, piece: bytes) -> None:
 
 def _first_end(piece: bytes) -> int:
     """Where the first line end of a piece stands; its length when it has none."""
-    found = [place for place in (piece.find(b"\n"), piece.find(b"\r")) if place >= 0]
-    return min(found, default=len(piece))
+    end = piece.find(b"\n")
+    returned = piece.find(b"\r", 0, end if end >= 0 else len(piece))
+    return next((place for place in (returned, end) if place >= 0), len(piece))
 
 
-def _decode(name: str, data: bytes) -> tuple[bytes, str]:
-    """The content as UTF-8 without a byte order mark, and the name of the encoding that it came in."""
-    marked = data.startswith(codecs.BOM_UTF8)
-    data = data[len(codecs.BOM_UTF8) :] if marked else data
-    fault = _utf8_fault(data)
-    if fault is None:
-        return data, "utf-8"
-    place, reason = fault
-    line, mixed = _line_at(data, place), _MULTIBYTE.search(data) is not None
-    if reason == "unexpected end of data" and (marked or mixed or data[place] in _CUT_LEADS):
-        refuse(name, f"the file is truncated: it ends inside a character, in line {line}")
-    if marked or mixed:
-        refuse(name, f"the file cannot be decoded: UTF-8, but line {line} holds something else")
-    if undefined := _UNDEFINED.search(data):
-        byte, line = undefined[0][0], _line_at(data, undefined.start())
-        refuse(name, f"the file cannot be decoded: byte 0x{byte:02X} in line {line} is neither UTF-8 nor Windows-1252")
-    return _from_cp1252(name, data), "windows-1252"
+@dataclass(slots=True)
+class _Head:
+    """Where the first filled line of a text starts, and what stands there."""
+
+    start: int = 0
+    line: int = 1
+    text: bytearray = field(default_factory=bytearray)
+    blank: bytes = b""
+
+    def take(self, piece: bytes) -> None:
+        if not self.text:
+            piece = self.blank + piece
+            found = re.search(rb"\S", piece)
+            filled = len(piece) if found is None else found.start()
+            # a CR at the very end may have its LF in the next piece
+            ends = max(piece.rfind(b"\n", 0, filled), piece.rfind(b"\r", 0, min(filled, len(piece) - 1))) + 1
+            blank, piece = piece[:ends], piece[ends:]
+            self.line += blank.count(b"\n") + blank.count(b"\r") - blank.count(b"\r\n")
+            self.start += ends
+            if found is None:
+                self.blank = piece
+                return
+        if len(self.text) < MAX_LINE:
+            self.text += piece[: MAX_LINE - len(self.text)]
 
 
-def _utf8_fault(data: bytes) -> tuple[int, str] | None:
-    """Where and why the bytes are not UTF-8; looked at in pieces, for as one text they may be four times as large."""
-    view, done = memoryview(data), 0
-    while done < len(view):
-        end = done + _PIECE
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """The first byte that is not UTF-8, where it stands, and why."""
+
+    line: int
+    byte: int
+    reason: str
+
+
+@dataclass(slots=True)
+class _Utf8:
+    """Whether a text that comes in pieces is UTF-8, and where it first is not."""
+
+    lines: int = 0
+    rest: bytes = b""
+    fault: _Fault | None = None
+
+    def take(self, piece: bytes) -> None:
+        """Look at the next piece; a character that it cuts in two waits for the rest of itself."""
+        if self.fault is not None:
+            return
+        data = self.rest + piece if self.rest else piece
+        cut = len(data) - _begun(data[-3:])
+        self.rest = data[cut:]
+        if not _is_utf8(data[:cut] if cut < len(data) else data):
+            self._find(data[:cut])
+        self.lines += data.count(b"\n", 0, cut)
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        if self.fault is None:
+            self._find(self.rest)
+
+    def _find(self, data: bytes) -> None:
         try:
-            _, used = codecs.utf_8_decode(view[done:end], "strict", end >= len(view))
+            data.decode("utf-8")
         except UnicodeDecodeError as error:
-            return done + error.start, error.reason
-        done += used
-    return None
+            line = self.lines + data.count(b"\n", 0, error.start) + 1
+            self.fault = _Fault(line, data[error.start], error.reason)
 
 
-def _from_cp1252(name: str, data: bytes) -> bytes:
-    whole = io.BytesIO()
-    for begin in range(0, len(data), _PIECE):
-        whole.write(data[begin : begin + _PIECE].decode("cp1252").encode("utf-8"))
-        if whole.tell() > MAX_BYTES:
-            _too_large(name)
-    return whole.getvalue()
+def _begun(end: bytes) -> int:
+    """How many bytes at the end begin a character without ending it."""
+    for length, byte in enumerate(reversed(end), 1):
+        if byte < 0x80:
+            return 0
+        if byte >= 0xC0:
+            whole = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return length if length < whole else 0
+    return 0
 
 
-def _line_at(data: bytes, offset: int) -> int:
-    return data.count(b"\n", 0, offset) + 1
+def _is_utf8(data: bytes) -> bool:
+    """Whether the bytes are UTF-8; Arrow looks at them seven times faster than Python decodes them."""
+    import pyarrow as pa
+
+    ends = pa.py_buffer(b"\0\0\0\0" + len(data).to_bytes(4, sys.byteorder))
+    try:
+        pa.StringArray.from_buffers(1, ends, pa.py_buffer(data)).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _check_cp1252(path: Path, fault: _Fault, *, marked: bool) -> None:
+    """UntrustedFile when a text that is not UTF-8 is not Windows-1252 either."""
+    mixed, undefined = _signs(pieces(path))
+    if fault.reason == "unexpected end of data" and (marked or mixed or fault.byte in _CUT_LEADS):
+        refuse(path.name, f"the file is truncated: it ends inside a character, in line {fault.line}")
+    if marked or mixed:
+        refuse(path.name, f"the file cannot be decoded: UTF-8, but line {fault.line} holds something else")
+    if undefined is not None:
+        byte, line = undefined
+        refuse(
+            path.name,
+            f"the file cannot be decoded: byte 0x{byte:02X} in line {line} is neither UTF-8 nor Windows-1252",
+        )
+
+
+def _signs(coming: Iterator[bytes]) -> tuple[bool, tuple[int, int] | None]:
+    """Whether a text holds characters of UTF-8, and its first byte that is undefined in Windows-1252, with its line."""
+    mixed, undefined, lines, end = False, None, 0, b""
+    for piece in coming:
+        mixed = mixed or _MULTIBYTE.search(end + piece) is not None
+        if undefined is None and (found := _UNDEFINED.search(piece)):
+            undefined = found[0][0], lines + piece.count(b"\n", 0, found.start()) + 1
+        lines += piece.count(b"\n")
+        end = piece[-2:]
+    return mixed, undefined

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -17,12 +17,11 @@ from pipeline import merge, policy
 from pipeline.archive import Archive
 from pipeline.catalogue import Catalogue
 from pipeline.config import Account, Guard
-from pipeline.content import open_file
 from pipeline.errors import MissingFile, UsageError
 from pipeline.forgotten import Forgotten
 from pipeline.mapping import Mapping as ColumnMapping
 from pipeline.read import read, scan, verify_declared
-from pipeline.records import split
+from pipeline.records import spans
 from pipeline.schema import WholeReading
 from pipeline.sources import Source
 from pipeline.sources.names import matching, side_files, tellable
@@ -174,20 +173,13 @@ def _without_forgotten(file: Brought, reading: WholeReading, reader: Reader) -> 
         struck |= dropped
     if not struck:
         return reading, file.sha256
-    sha256 = reader.archive.strike(file.sha256, lambda path: lines_at(path, reading.delimiter, struck), reader.desk)
+    sha256 = reader.archive.strike(file.sha256, lambda path: spans(path, reading.delimiter, struck), reader.desk)
     if not reader.catalogue.wanted_elsewhere(file.sha256):
         reader.archive.remove(file.sha256)
     reader.catalogue.drop(file.sha256)
     rejects = tuple(reject for reject in reading.rejects if reject.line not in struck)
     total = reading.total - len(struck)
     return replace(reading, lines=lines, accepted=lines.num_rows, rejects=rejects, total=total), sha256
-
-
-def lines_at(path: Path, delimiter: str, numbers: Collection[int]) -> list[tuple[int, int]]:
-    """The byte spans of the records that start on these lines."""
-    found = split(open_file(path), delimiter)
-    spans = zip(found.lines.tolist(), found.starts.tolist(), found.ends.tolist(), strict=True)
-    return [(start, end) for line, start, end in spans if line in numbers]
 
 
 def guarded(load: Load, history: Sequence[int], guard: Guard) -> str:

@@ -35,7 +35,7 @@ class Layout:
 
 def find_layout(content: Content, mapping: Mapping, role: str) -> Layout:
     """The delimiter under which most of the required columns are found, and what each column holds."""
-    line = content.data[content.start : content.start + 65536].splitlines()[0]
+    line = content.head[:65536].splitlines()[0]
     candidates = []
     for order, delimiter in enumerate(records.DELIMITERS):
         names = records.header(content, delimiter)

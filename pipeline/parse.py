@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, cast
+from typing import Any, Literal, TypeAlias, cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -25,8 +25,13 @@ from email_validator import validate_email
 Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 Texts = pa.StringArray
+Few: TypeAlias = "pa.DictionaryArray[Any, Any]"
+Column: TypeAlias = "Texts | Few"
+"""Texts row by row, or as places in a dictionary."""
 NO_TEXT = pa.scalar(None, pa.string())
 LONGEST_ID = 255
+
+_SPACE, _APOSTROPHE, _ASCII = 0x20, 0x27, 0x7F
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -72,18 +77,56 @@ class Moments:
         return self.local // DAY
 
 
-def texts(column: Texts, *, apostrophe: bool = False) -> Texts:
-    """Trimmed, composed (NFC) texts, empty ones null; with `apostrophe`, a spreadsheet's leading one is taken off."""
-    written, places = encoded(column)
-    return _taken(_trimmed(written, apostrophe=apostrophe), places, ~_flags(column.is_valid()))
+def texts(column: Column, *, apostrophe: bool = False) -> Column:
+    """Trimmed, composed (NFC) texts, empty ones null; with `apostrophe`, a spreadsheet's leading one is taken off.
+
+    A dictionary gives a dictionary, without null in it and with each text once.
+    """
+    if isinstance(column, pa.DictionaryArray):
+        mended = _trimmed(cast(Texts, column.dictionary), apostrophe=apostrophe).dictionary_encode()
+        return pa.DictionaryArray.from_arrays(mended.indices.take(column.indices), mended.dictionary)
+    odd = _untidy(column, apostrophe=apostrophe)
+    if odd.any():
+        mask = pa.array(odd)
+        column = pc.replace_with_mask(column, mask, _trimmed(column.filter(mask), apostrophe=apostrophe))
+    return cast(Texts, pc.if_else(pc.not_equal(column, pa.scalar("")), column, NO_TEXT))
 
 
-def ids(column: Texts) -> Texts:
+def plain(column: Column) -> Texts:
+    """The same texts row by row."""
+    return cast(Texts, column.dictionary_decode()) if isinstance(column, pa.DictionaryArray) else column
+
+
+def _untidy(column: Texts, *, apostrophe: bool) -> Flags:
+    """The rows that may need trimming or composing: told by their first and last bytes, and by bytes beyond ASCII."""
+    ends, data = _bytes(column)
+    if not len(data):
+        return np.zeros(len(column), dtype=np.bool_)
+    first, last = data[np.minimum(ends[:-1], len(data) - 1)], data[np.maximum(ends[1:] - 1, 0)]
+    odd = (first <= _SPACE) | (last <= _SPACE)
+    if apostrophe:
+        odd |= first == _APOSTROPHE
+    odd &= ends[1:] > ends[:-1]
+    if data[ends[0] : ends[-1]].max(initial=0) > _ASCII:
+        odd |= ~_flags(pc.string_is_ascii(column))
+    return odd
+
+
+def _bytes(column: Texts) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+    """Where the texts of a column end, the first of them after the start of the first, and the bytes that hold them."""
+    _, ends, data = column.buffers()
+    if not len(column) or ends is None or data is None or not data.size:
+        return np.zeros(len(column) + 1, dtype=np.int32), np.zeros(0, dtype=np.uint8)
+    places = np.frombuffer(memoryview(ends), dtype=np.int32)[column.offset :]
+    return places[: len(column) + 1], np.frombuffer(memoryview(data), dtype=np.uint8)
+
+
+def ids(column: Column) -> Texts:
     """Texts that are looked up by: one that is longer than `LONGEST_ID` ends in a digest of the whole, as an index needs."""
-    column = texts(column)
-    long = _flags(pc.greater(pc.utf8_length(column), pa.scalar(LONGEST_ID, pa.int32())))
-    if not long.any():
+    column = plain(texts(column))
+    if (pc.max(pc.binary_length(column)).as_py() or 0) <= LONGEST_ID:
         return column
+    long = _flags(pc.greater(pc.utf8_length(column), pa.scalar(LONGEST_ID, pa.int32())))
     shortened = [_short_id(str(column[int(place)])) for place in np.flatnonzero(long)]
     return cast(Texts, pc.replace_with_mask(column, pa.array(long), pa.array(shortened, pa.string())))
 
@@ -101,13 +144,13 @@ def _trimmed(column: Texts, *, apostrophe: bool = False) -> Texts:
     return cast(Texts, pc.if_else(pc.not_equal(column, pa.scalar("")), column, NO_TEXT))
 
 
-def encoded(column: Texts) -> tuple[Texts, Integers]:
+def encoded(column: Column) -> tuple[Texts, Integers]:
     """The distinct values, and each row's place among them (0 where null)."""
-    encoded = column.dictionary_encode()
-    return cast(Texts, encoded.dictionary), _integers(cast(pa.Int32Array, encoded.indices))
+    known = column if isinstance(column, pa.DictionaryArray) else column.dictionary_encode()
+    return cast(Texts, known.dictionary), _integers(cast(pa.Int32Array, known.indices))
 
 
-def _distinct(column: Texts) -> tuple[Texts, Integers, Flags]:
+def _distinct(column: Column) -> tuple[Texts, Integers, Flags]:
     """The distinct texts, trimmed, each row's place among them, and which rows are not blank."""
     written, places = encoded(column)
     distinct = _trimmed(written)
@@ -115,13 +158,6 @@ def _distinct(column: Texts) -> tuple[Texts, Integers, Flags]:
     if len(distinct):
         filled = filled & _flags(distinct.is_valid())[places]
     return cast(Texts, distinct.fill_null("")), places, filled
-
-
-def _taken(distinct: Texts, places: Integers, blank: Flags) -> Texts:
-    """The distinct texts laid out row by row, null where `blank`."""
-    if not len(distinct):
-        return pa.nulls(len(places), pa.string())
-    return distinct.take(pa.array(places, pa.int64(), mask=blank))
 
 
 def _flags(values: pa.BooleanArray) -> Flags:
@@ -149,19 +185,20 @@ _ORDINARY_LENGTH = 64
 _LONGEST_EMAIL = 254
 
 
-def emails(column: Texts) -> Emails:
+def emails(column: Column) -> Emails:
     """Addresses, trimmed and lower-cased; ordinary ASCII ones by a pattern, the others by email-validator's rules."""
-    distinct, places, filled = _distinct(column)
-    lowered = pc.ascii_lower(distinct)
-    plain = _flags(pc.match_substring_regex(lowered, _ORDINARY_EMAIL))
-    plain &= ~_flags(pc.match_substring_regex(lowered, _SPECIAL_DOMAIN))
-    plain &= np.array(pc.binary_length(lowered)) <= _ORDINARY_LENGTH
-    known = pc.if_else(pa.array(plain), lowered, NO_TEXT)
-    if not plain.all():
-        mended = [_odd_email(str(distinct[place])) for place in np.flatnonzero(~plain).tolist()]
-        known = pc.replace_with_mask(known, pa.array(~plain), pa.array(mended, pa.string()))
-    values = _taken(known, places, ~filled)
-    return Emails(values, filled, _flags(values.is_valid()))
+    written = plain(texts(column))
+    filled = _flags(written.is_valid())
+    lowered = pc.ascii_lower(written)
+    ordinary = _flags(pc.match_substring_regex(lowered, _ORDINARY_EMAIL))
+    ordinary &= ~_flags(pc.match_substring_regex(lowered, _SPECIAL_DOMAIN))
+    ordinary &= _flags(pc.less_equal(pc.binary_length(lowered), pa.scalar(_ORDINARY_LENGTH, pa.int32())))
+    odd = pa.array(filled & ~ordinary)
+    distinct, places = encoded(pc.filter(written, odd))
+    if len(distinct):
+        mended = pa.array([_odd_email(str(text)) for text in distinct], pa.string())
+        lowered = pc.replace_with_mask(lowered, odd, mended.take(pa.array(places, pa.int64())))
+    return Emails(lowered, filled, _flags(lowered.is_valid()))
 
 
 def _odd_email(text: str) -> str | None:
@@ -199,7 +236,7 @@ _ORDINARY_AMOUNT = {
 _ORDINARY_COUNT = r"\A[0-9]{1,9}(?:[.,]0{1,2})?\z"
 
 
-def amounts(column: Texts, mark: Literal["auto", "comma", "point"]) -> Numbers:
+def amounts(column: Column, mark: Literal["auto", "comma", "point"]) -> Numbers:
     """Amounts in cents: `160,00`, `160.00`, `1 234,50`, `1.234,50`, `160 $`; at most 10 digits before the mark.
 
     `mark` says what separates the cents.  With `auto` either may, and a lone `1,234` or `1.234` is unreadable: it is
@@ -233,7 +270,7 @@ def _odd_amount(text: str, mark: str) -> int | None:
     return None
 
 
-def counts(column: Texts) -> Numbers:
+def counts(column: Column) -> Numbers:
     """Numbers of tickets: whole and not negative, `2`, `2,0` and `2.00`; zero is a value."""
     distinct, places, filled = _distinct(column)
     plain = pc.match_substring_regex(distinct, _ORDINARY_COUNT)
@@ -270,11 +307,19 @@ _PADDING = (  # one digit to two, for the day and the month where a format lets 
 )
 
 
-def moments(column: Texts, formats: Sequence[str], zone: ZoneInfo) -> Moments:
+_WALL = "2026-03-14 10:15:00"
+_WALL_MARKS = {0: b"12", 4: b"-", 7: b"-", 10: b" T", 13: b":", 16: b":"}
+
+
+def moments(column: Column, formats: Sequence[str], zone: ZoneInfo) -> Moments:
     """Instants written in one of `formats`, with or without a time; without an offset they are local times of `zone`.
 
     An hour that happens twice is its first occurrence; one that is skipped is an hour later.
     """
+    ordinary = _ordinary_walls(column) if "iso" in formats else None
+    if ordinary is not None:
+        every = np.ones(len(ordinary), dtype=np.bool_)
+        return _moments(np.zeros_like(ordinary), ordinary, ~every, zone, every)
     distinct, places, filled = _distinct(column)
     iso = _as_iso(distinct, formats)
     local = _flags(pc.match_substring_regex(iso, _ORDINARY_LOCAL))
@@ -289,16 +334,38 @@ def moments(column: Texts, formats: Sequence[str], zone: ZoneInfo) -> Moments:
             (utc if has_offset else wall)[place] = value
             (offset if has_offset else local)[place] = True
             valid[place] = True
+    told = _moments(utc, wall, offset, zone, valid)
+    utc_rows, valid_rows = _spread(told.utc, told.valid, places, filled)
+    return Moments(utc_rows, _spread(told.local, told.valid, places, filled)[0], filled, valid_rows)
+
+
+def _moments(utc: Integers, wall: Integers, offset: Flags, zone: ZoneInfo, valid: Flags) -> Moments:
+    """Instants in both clocks, from `utc` where an offset was written and from `wall` elsewhere."""
     utc = np.where(offset, utc, wall - _offsets(wall, _offset_of_wall(zone)))
     wall = utc + _offsets(utc, _offset_of_utc(zone))
-    valid &= (wall >= _FIRST) & (wall <= _LAST)
-    utc_rows, valid_rows = _spread(utc, valid, places, filled)
-    return Moments(utc_rows, _spread(wall, valid, places, filled)[0], filled, valid_rows)
+    return Moments(utc, wall, valid, valid & (wall >= _FIRST) & (wall <= _LAST))
 
 
-def joined(day: Texts, time: Texts) -> Texts:
+def _ordinary_walls(column: Column) -> Integers | None:
+    """Local times, if every value is written `2026-03-14 10:15:00`; None if one is not."""
+    if isinstance(column, pa.DictionaryArray) or not len(column) or column.null_count:
+        return None
+    ends, data = _bytes(column)
+    if np.any(np.diff(ends) != len(_WALL)):
+        return None
+    held = data[ends[0] : ends[-1]].reshape(-1, len(_WALL))
+    for place, accepted in _WALL_MARKS.items():
+        if not np.isin(held[:, place], list(accepted)).all():
+            return None
+    try:
+        return _integers(cast(pa.Int64Array, column.cast(pa.timestamp("us")).cast(pa.int64())))
+    except pa.ArrowInvalid:
+        return None
+
+
+def joined(day: Column, time: Column) -> Texts:
     """A column of dates and one of times as one column; `19h30` is a time too, a blank time is midnight."""
-    day, time = texts(day), texts(time)
+    day, time = plain(texts(day)), plain(texts(time))
     time = pc.replace_substring_regex(time, r"\A([0-9]{1,2}) ?[hH] ?([0-9]{2})\z", r"\1:\2")
     time = pc.replace_substring_regex(time, r"\A([0-9]{1,2}) ?[hH]\z", r"\1:00")
     time = pc.replace_substring_regex(time, r"\A([0-9]):", r"0\1:")

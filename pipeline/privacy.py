@@ -8,12 +8,12 @@ from datetime import date
 from pathlib import Path
 
 from pipeline import answers
+from pipeline.archive import raw_text
 from pipeline.contact import Stamp
 from pipeline.content import open_file
 from pipeline.errors import StateError, UntrustedFile
 from pipeline.guard import fingerprint
-from pipeline.inbound import lines_at
-from pipeline.records import DELIMITERS, split
+from pipeline.records import delimiter_of, split
 from pipeline.setting import Setting, at_work, put_in_place
 from pipeline.store.acknowledged import State
 from pipeline.store.erasing import Eraser
@@ -108,15 +108,15 @@ def _delete(work: Setting, digest: str, names: Callable[[str], bool]) -> int:
 def _told_in(path: Path, names: Callable[[str], bool]) -> list[tuple[int, int]]:
     """The byte spans of the records that name the person; of physical lines, where the records cannot be told apart."""
     content = open_file(path)
-    first = content.data[content.start :].split(b"\n", 1)[0]
-    delimiter = max(DELIMITERS, key=lambda mark: first.count(mark.encode()))
+    told: list[tuple[int, int]] = []
     try:
-        found = split(content, delimiter)
+        for found in split(content, delimiter_of(content)):
+            named = [place for place in range(len(found.starts)) if names(found.text(place))]
+            told += [(found.offset + int(found.starts[at]), found.offset + int(found.ends[at])) for at in named]
     except UntrustedFile:
-        lines = re.finditer(rb"[^\r\n]+", content.data)
+        lines = re.finditer(rb"[^\r\n]+", raw_text(path))
         return [line.span() for line in lines if names(line[0].decode("utf-8"))]
-    numbers = {int(line) for place, line in enumerate(found.lines) if place and names(found.text(place))}
-    return lines_at(path, delimiter, numbers)
+    return told
 
 
 def _naming(email: str) -> Callable[[str], bool]:

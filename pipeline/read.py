@@ -11,52 +11,29 @@ import hashlib
 import re
 from collections.abc import Callable
 from collections.abc import Mapping as Sidecars
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import BinaryIO, Literal, cast, get_args
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pv
 
-from pipeline import parse, records
-from pipeline.content import MAX_LINE, Content, open_file, pieces, refuse
+from pipeline import records
+from pipeline.content import open_file, pieces, refuse
 from pipeline.errors import UntrustedFile
-from pipeline.layout import Layout, find_layout
-from pipeline.mapping import Mapping, TextField, normalise
-from pipeline.parse import Flags, Moments, Texts
-from pipeline.records import Records
-from pipeline.schema import INSTANT, LINES, REJECT_REASONS, Reading, Reject, WholeReading
+from pipeline.judge import ACCEPTED, Reasons, Rules, judge
+from pipeline.layout import find_layout
+from pipeline.mapping import Mapping
+from pipeline.records import BLOCK, Cutter
+from pipeline.rows import Ragged, RowReader, Rows, check_rejects
+from pipeline.schema import LINES, REJECT_REASONS, Reading, Reject, WholeReading
 
-SetAside = Callable[[pv.InvalidRow], Literal["skip", "error"]]
-
-MAX_REJECTS = 5_000_000
-"""Bad lines that are set aside one by one; a file with more of them is no day file."""
-_BLOCK = 16 * MAX_LINE
 _SIDE_FILE = 65536
-_EPOCH = date(1970, 1, 1)
-_TEXTS: tuple[str, ...] = get_args(TextField)
-_OPERATIONS = ("purchase", "cancellation", "ignore")
 _SIDE_FILES = {".sha256": "sha256", ".md5": "md5", ".count": "count", ".lignes": "count"}
 _BAD_COLUMNS = REJECT_REASONS.index("bad_columns")
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The rows with the right number of values: each one's place among the records, and its texts by field."""
-
-    places: npt.NDArray[np.int64]
-    table: pa.Table
-
-    def text(self, field: str) -> Texts:
-        """A column as it was written; all null when the file does not have it."""
-        if field not in self.table.column_names:
-            return pa.nulls(len(self.places), pa.string())
-        return cast(Texts, self.table.column(field).combine_chunks())
 
 
 def read(
@@ -79,42 +56,40 @@ def scan(
     *,
     role: str = "",
     business_date: date | None = None,
+    block_size: int = BLOCK,
 ) -> Reading:
     """Read the file `path`, whose role (purchases, cancellations, transactions, backfill) may fix its operation.
 
     `take` gets the accepted lines block by block in the order of the file, each a table of the schema `LINES` with
-    dictionaries of its own.  UntrustedFile when the file cannot be trusted as a whole: a required column missing,
-    undecodable, truncated, empty, or with lines but none of `business_date` (not asked of a mapping for snapshots).  It may
-    come after blocks were taken, which then count for nothing.
+    dictionaries of its own; a block comes from about `block_size` bytes, and what is held at a time does not grow with the
+    file, rejects aside.  UntrustedFile when the file cannot be trusted as a whole: a required column missing, undecodable,
+    truncated, empty, or with lines but none of `business_date` (not asked of a mapping for snapshots).  It may come after
+    blocks were taken, which then count for nothing.
     """
     content = open_file(path)
     layout = find_layout(content, mapping, role)
-    found = records.split(content, layout.delimiter)
-    rows, ragged = _rows(content, layout, found)
-    lines, reasons = _judge(rows, mapping, zone, as_of, layout)
-    if business_date is not None and not mapping.snapshot:
-        _check_date(content.name, lines, business_date)
-    _check_rejects(content.name, len(ragged) + int(np.count_nonzero(reasons >= 0)))
-    lines = lines.append_column("line", pa.array(found.lines[rows.places])).select(LINES.names)
-    rejects = [
-        *(Reject(int(found.lines[place]), "bad_columns", found.text(place)) for place in ragged),
-        *_rejects(rows, reasons, found),
-    ]
-    accepted = lines.filter(pa.array(reasons == _ACCEPTED))
-    encoded = [
-        accepted.column(field.name).dictionary_encode()
-        if pa.types.is_dictionary(field.type)
-        else accepted.column(field.name)
-        for field in LINES
-    ]
-    accepted = pa.Table.from_arrays(encoded, names=LINES.names).cast(LINES)
-    if accepted.num_rows:
-        take(accepted)
+    rules = Rules(mapping, zone, as_of, layout.fixed)
+    cutter = Cutter(content, layout.delimiter, block_size)
+    tally = _Tally(content.name, len(layout.names), None if mapping.snapshot else business_date)
+    try:
+        cutter.skip_header()
+        for rows in RowReader(content.name, layout).blocks(cutter):
+            lines, reasons = judge(rows, rules)
+            accepted = lines if np.all(reasons == ACCEPTED) else lines.filter(pa.array(reasons == ACCEPTED))
+            tally.add(rows, lines, reasons, accepted)
+            if accepted.num_rows:
+                take(accepted)
+        tally.check()
+    except UntrustedFile:
+        for _ in cutter.rest():  # what is wrong with the records as such is told first, wherever it stands
+            pass
+        raise
+    rejects = tally.rejects()
     return Reading(
-        accepted=accepted.num_rows,
-        operations=frozenset(str(one) for one in accepted.column("operation").unique().to_pylist()),
-        rejects=tuple(sorted(rejects, key=lambda reject: reject.line)),
-        total=accepted.num_rows + len(rejects),
+        accepted=tally.accepted,
+        operations=frozenset(tally.operations),
+        rejects=rejects,
+        total=tally.accepted + len(rejects),
         encoding=content.encoding,
         delimiter=layout.delimiter,
         ignored_columns=layout.ignored,
@@ -168,211 +143,71 @@ def _verify_digest(path: Path, name: str, text: str) -> None:
     refuse(path.name, f"the file is truncated or altered: its {kind} is not the one that {name} declares")
 
 
-# The rows
+@dataclass(slots=True)
+class _Tally:
+    """What the blocks of a file come to: lines accepted and set aside, and what is known of the file as a whole."""
 
+    name: str
+    width: int
+    business_date: date | None
+    accepted: int = 0
+    operations: set[str] = field(default_factory=set)
+    rejected: int = 0
+    last: Ragged | None = None
+    dated: bool = False
+    span: tuple[date, date] | None = None
+    aside: list[tuple[pa.Int64Array, pa.Int8Array, pa.StringArray]] = field(default_factory=list)
 
-def _rows(content: Content, layout: Layout, found: Records) -> tuple[Rows, list[int]]:
-    """All rows as columns of texts, and the places of the records with too many or too few values."""
-    ragged: dict[int, int] = {}
+    def add(self, rows: Rows, lines: pa.Table, reasons: Reasons, accepted: pa.Table) -> None:
+        """Count a block: its rows, their values and what was judged of them, the accepted lines."""
+        self.accepted += accepted.num_rows
+        self.operations |= {str(one) for one in pc.unique(accepted.column("operation")).to_pylist()}
+        if rows.ragged and (not len(rows.places) or rows.ragged[-1].place > rows.places[-1]):
+            self.last = rows.ragged[-1]
+        elif len(rows.places):
+            self.last = None
+        if self.business_date is not None and not self.dated:
+            self._see_days(pc.unique(lines.column("transaction_on").drop_null()), self.business_date)
+        self._set_aside(rows, reasons)
+        check_rejects(self.name, self.rejected)
 
-    def set_aside(row: pv.InvalidRow) -> Literal["skip", "error"]:
-        ragged[row.number or 0] = row.actual_columns
-        return "skip" if len(ragged) <= MAX_REJECTS else "error"
+    def check(self) -> None:
+        """UntrustedFile when the file ends within a line, or when its lines have dates and none is of the business date."""
+        if self.last is not None and self.last.values < self.width:
+            refuse(
+                self.name,
+                f"the file is truncated: the last line, {self.last.line}, has {self.last.values} values, "
+                f"the header {self.width}",
+            )
+        if self.span is not None and not self.dated:
+            first, last = self.span
+            span = f"{first}" if first == last else f"{first} to {last}"
+            refuse(self.name, f"wrong date: none of its lines is of {self.business_date}, they are of {span}")
 
-    try:
-        table = _table(content, layout, found, set_aside)
-    except UntrustedFile:
-        _check_rejects(content.name, len(ragged))
-        raise
-    blank = [place for place in ragged if not found.text(place).strip()]
-    regular = np.ones(len(found.starts), dtype=np.bool_)
-    regular[[0, *ragged]] = False
-    places = np.flatnonzero(regular)
-    if len(places) != table.num_rows:
-        refuse(
-            content.name,
-            f"the rows cannot be told apart: {len(places)} by their line ends, {table.num_rows} by their values",
-        )
-    kept = sorted(set(ragged) - set(blank))
-    last = int(places[-1]) if len(places) else 0
-    if kept and kept[-1] > last and ragged[kept[-1]] < len(layout.names):
-        line = int(found.lines[kept[-1]])
-        refuse(
-            content.name,
-            f"the file is truncated: the last line, {line}, has {ragged[kept[-1]]} values, the header {len(layout.names)}",
-        )
-    return Rows(places, table), kept
-
-
-def _table(content: Content, layout: Layout, found: Records, set_aside: SetAside) -> pa.Table:
-    """The columns that the mapping knows, as texts, named by field."""
-    wanted = dict(layout.places)
-    if layout.operation is not None:
-        wanted["operation"] = layout.operation
-    names = [f"c{place}" for place in range(len(layout.names))]
-    chosen = sorted({names[place] for place in wanted.values()})
-    if len(found.starts) < 2:
-        return pa.table({field: pa.array([], pa.string()) for field in wanted})
-    try:
-        table = pv.read_csv(
-            cast(BinaryIO, pa.BufferReader(pa.py_buffer(content.data).slice(found.body))),
-            read_options=pv.ReadOptions(use_threads=False, column_names=names, block_size=_BLOCK),
-            parse_options=pv.ParseOptions(
-                delimiter=layout.delimiter, newlines_in_values=found.quoted, invalid_row_handler=set_aside
-            ),
-            convert_options=pv.ConvertOptions(
-                column_types={name: pa.string() for name in chosen},
-                include_columns=chosen,
-                strings_can_be_null=False,
-                quoted_strings_can_be_null=False,
-            ),
-        )
-    except pa.ArrowException as error:
-        refuse(content.name, f"the rows cannot be told apart ({type(error).__name__})")
-    return pa.Table.from_arrays([table.column(names[place]) for place in wanted.values()], names=list(wanted))
-
-
-# The values
-
-_ACCEPTED = -1
-_IGNORED = -2
-
-
-def _judge(
-    rows: Rows, mapping: Mapping, zone: ZoneInfo, as_of: date, layout: Layout
-) -> tuple[pa.Table, npt.NDArray[np.int8]]:
-    """Every row's values, and per row `_ACCEPTED`, `_IGNORED` or the first of `REJECT_REASONS` that holds."""
-    operations = _operations(rows, mapping, layout)
-    cancelled = operations == _OPERATIONS.index("cancellation")
-    times = _Times.read(rows, mapping, zone)
-    emails = parse.emails(rows.text("email"))
-    tickets = _tickets(rows, mapping)
-    cents = _cents(rows, mapping, tickets)
-    transaction_ids = parse.ids(rows.text("transaction_id"))
-    bad: dict[str, Flags] = {
-        "no_email": ~emails.filled & ~cancelled,
-        "bad_email": emails.filled & ~emails.valid & ~cancelled,
-        "bad_date": ~times.transaction.valid | times.unreadable | (~times.start.filled & ~cancelled),
-        "bad_amount": ~cents.valid & ~cancelled,
-        "bad_count": ~tickets.valid,
-        "bad_operation": operations < 0,
-        "no_transaction": np.array(transaction_ids.is_null(), dtype=np.bool_),
-        "future_date": times.transaction.valid & (times.transaction.days > (as_of - _EPOCH).days),
-    }
-    reasons = np.full(len(rows.places), _ACCEPTED, dtype=np.int8)
-    for reason in reversed(list(bad)):
-        reasons[bad[reason]] = REJECT_REASONS.index(reason)
-    reasons[operations == _OPERATIONS.index("ignore")] = _IGNORED
-    texts = {field: parse.texts(rows.text(field), apostrophe=field in mapping.strip_apostrophe) for field in _TEXTS}
-    texts["contact_id"] = parse.ids(texts["contact_id"])
-    known = pa.array(_OPERATIONS, pa.string())
-    return pa.table(
-        {
-            "operation": known.take(pa.array(np.maximum(operations, 0), pa.int8())),
-            "transaction_id": transaction_ids,
-            "email": emails.values,
-            **times.columns(),
-            **texts,
-            "tickets": pa.array(tickets.values),
-            "net_cents": pa.array(np.where(cancelled, 0, cents.values)),
-        }
-    ), reasons
-
-
-def _operations(rows: Rows, mapping: Mapping, layout: Layout) -> npt.NDArray[np.int8]:
-    """Per row the place of its operation in `_OPERATIONS`; -1 for a word that the mapping does not know."""
-    if layout.fixed is not None:
-        return np.full(len(rows.places), _OPERATIONS.index(layout.fixed), dtype=np.int8)
-    words, places = parse.encoded(rows.text("operation"))
-    vocabulary = mapping.operation.vocabulary()
-    meant = [vocabulary.get(normalise(word or "")) for word in words.to_pylist()]
-    codes = np.array([_OPERATIONS.index(kind) if kind else -1 for kind in meant], dtype=np.int8)
-    return codes[places]
-
-
-def _tickets(rows: Rows, mapping: Mapping) -> parse.Numbers:
-    if mapping.one_ticket_per_line:
-        size = len(rows.places)
-        return parse.Numbers(np.ones(size, dtype=np.int64), np.ones(size, dtype=np.bool_))
-    return parse.counts(rows.text("tickets"))
-
-
-def _cents(rows: Rows, mapping: Mapping, tickets: parse.Numbers) -> parse.Numbers:
-    """The line's total, in cents: as written, or the price of one ticket times their number."""
-    if mapping.columns.net_amount:
-        return parse.amounts(rows.text("net_amount"), mapping.decimal)
-    price = parse.amounts(rows.text("unit_price"), mapping.decimal)
-    fits = np.abs(price.values.astype(np.float64)) * tickets.values < parse.CENTS_LIMIT
-    return parse.Numbers(np.where(fits, price.values, 0) * tickets.values, price.valid & fits)
-
-
-@dataclass(frozen=True, slots=True)
-class _Times:
-    """The dates of the rows."""
-
-    transaction: Moments
-    start: Moments
-    end: Moments
-    initial: Moments
-    created: Moments
-
-    @classmethod
-    def read(cls, rows: Rows, mapping: Mapping, zone: ZoneInfo) -> _Times:
-        def moments(day: str, time: str = "") -> Moments:
-            column = rows.text(day)
-            if time in rows.table.column_names:
-                column = parse.joined(column, rows.text(time))
-            return parse.moments(column, mapping.dates, zone)
-
-        return cls(
-            transaction=moments("transaction_at", "transaction_time"),
-            start=moments("performance_start", "performance_start_time"),
-            end=moments("performance_end", "performance_end_time"),
-            initial=moments("initial_transaction_date"),
-            created=moments("client_created_on"),
+    def rejects(self) -> tuple[Reject, ...]:
+        """What was set aside, by line."""
+        return tuple(
+            Reject(line, REJECT_REASONS[reason], text)
+            for columns in self.aside
+            for line, reason, text in zip(*(column.to_pylist() for column in columns), strict=True)
         )
 
-    @property
-    def unreadable(self) -> Flags:
-        """Rows with a date, even an optional one, that is filled and is none."""
-        return self.start.bad | self.end.bad | self.initial.bad | self.created.bad
-
-    def columns(self) -> dict[str, Texts | pa.Date32Array | pa.TimestampArray]:
-        """The date columns of `LINES`."""
-        ended = np.where(self.end.valid, self.end.days, self.start.days)
-        start = pc.cast(pc.cast(pa.array(self.start.local // parse.SECOND), pa.timestamp("s")), pa.string())
-        return {
-            "transaction_at": pc.cast(pc.cast(pa.array(self.transaction.utc), pa.timestamp("us")), INSTANT),
-            "transaction_on": _days(self.transaction.days, self.transaction.valid),
-            "initial_transaction_date": _days(self.initial.days, self.initial.valid),
-            "client_created_on": _days(self.created.days, self.created.valid),
-            "performance_start": pc.if_else(pa.array(self.start.valid), start, pa.scalar(None, pa.string())),
-            "performance_end_on": _days(ended, self.end.valid | self.start.valid),
-        }
-
-
-def _days(days: npt.NDArray[np.int64], valid: Flags) -> pa.Date32Array:
-    return cast(pa.Date32Array, pa.array(days.astype(np.int32), mask=~valid).cast(pa.date32()))
-
-
-def _check_date(name: str, lines: pa.Table, business_date: date) -> None:
-    """UntrustedFile when lines have dates and none is of the business date."""
-    days = pc.unique(lines.column("transaction_on").drop_null())
-    if len(days) and business_date not in days.to_pylist():
+    def _see_days(self, days: pa.ChunkedArray[Any], wanted: date) -> None:
+        if not len(days):
+            return
         first, last = pc.min(days).as_py(), pc.max(days).as_py()
-        span = f"{first}" if first == last else f"{first} to {last}"
-        refuse(name, f"wrong date: none of its lines is of {business_date}, they are of {span}")
+        self.span = (first, last) if self.span is None else (min(first, self.span[0]), max(last, self.span[1]))
+        self.dated = wanted in days.to_pylist()
 
-
-def _check_rejects(name: str, found: int) -> None:
-    """UntrustedFile when there are too many bad lines to set aside one by one."""
-    if found > MAX_REJECTS:
-        refuse(name, f"more than {MAX_REJECTS} of its lines are bad; it is no day file")
-
-
-def _rejects(rows: Rows, reasons: npt.NDArray[np.int8], found: Records) -> list[Reject]:
-    rejects = []
-    for row in np.flatnonzero(reasons >= 0):
-        place = int(rows.places[row])
-        rejects.append(Reject(int(found.lines[place]), REJECT_REASONS[int(reasons[row])], found.text(place)))
-    return rejects
+    def _set_aside(self, rows: Rows, reasons: Reasons) -> None:
+        bad = np.flatnonzero(reasons >= 0)
+        if not len(bad) and not rows.ragged:
+            return
+        places = np.concatenate([rows.places[bad], np.array([one.place for one in rows.ragged], dtype=np.int64)])
+        why = np.concatenate([reasons[bad], np.full(len(rows.ragged), _BAD_COLUMNS, dtype=np.int8)])
+        order = np.argsort(places)
+        found = rows.records()
+        texts = [found.text(place) for place in places[order].tolist()]
+        lines = pa.array(found.lines[places[order]])
+        self.aside.append((lines, pa.array(why[order]), pa.array(texts, pa.string())))
+        self.rejected += len(places)

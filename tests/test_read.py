@@ -17,10 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import mapping, records
-from pipeline.content import MAX_LINE, Content
+from pipeline.content import MAX_LINE, open_file
 from pipeline.errors import UntrustedFile
 from pipeline.mapping import Mapping
 from pipeline.read import read, verify_declared
+from pipeline.records import Records
 from pipeline.schema import LINES, REJECT_REASONS, Reading, WholeReading
 
 ZONE = ZoneInfo("America/Toronto")
@@ -547,34 +548,50 @@ def test_a_file_that_does_not_meet_what_was_declared_is_refused(name: str, text:
         verify_declared(path, side(tmp_path, name, text))
 
 
-@given(st.text(alphabet='a;"\n\r', max_size=30))
-def test_records_start_where_a_csv_reader_starts_them(text: str) -> None:
-    content = Content("jour.csv", ("h\n" + text).encode(), "utf-8", 0)
+def cut(folder: Path, data: bytes, size: int = records.BLOCK) -> list[Records]:
+    """The records after the header of this text, block by block."""
+    path = folder / "jour.csv"
+    path.write_bytes(data)
+    cutter = records.Cutter(open_file(path), ";", size)
+    cutter.skip_header()
+    return list(cutter.rest())
+
+
+def lines_of(found: list[Records]) -> list[int]:
+    return [line for block in found for line in block.lines.tolist()]
+
+
+def starts_of(found: list[Records]) -> list[int]:
+    return [block.offset + start for block in found for start in block.starts.tolist()]
+
+
+@given(st.text(alphabet='a;"\n\r', max_size=30), st.integers(1, 40))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_records_start_where_a_csv_reader_starts_them(tmp_path: Path, text: str, size: int) -> None:
     try:
-        found = records.split(content, ";")
+        found = cut(tmp_path, ("h\n" + text).encode(), size)
     except UntrustedFile:
         return
     rows = [row for row in csv.reader(io.StringIO("h\n" + text, newline=""), delimiter=";") if row]
-    assert len(rows) == len(found.starts)
+    assert len(rows) == len(starts_of(found)) + 1
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("last", ["2", 'un "mot" ici'])
-def test_quotes_hold_across_the_blocks_of_a_large_file(end: str, last: str) -> None:
+def test_quotes_hold_across_the_blocks_of_a_large_file(end: str, last: str, tmp_path: Path) -> None:
     one = f'1;"{f"""{"a" * 39}{end}""" * 49}""b";{last}{end}'  # nearly every line end stands inside quotes
-    content = Content("jour.csv", (f"h{end}" + one * 4_000).encode(), "utf-8", 0)
-    found = records.split(content, ";")
-    assert len(content.data) > 7 * MAX_LINE
-    assert found.starts.tolist() == [0, *range(1 + len(end), len(content.data), len(one))]
-    assert found.lines.tolist() == [1, *range(2, 2 + 4_000 * 50, 50)]
-    assert found.text(4_000) == one.removesuffix(end)
+    data = (f"h{end}" + one * 4_000).encode()
+    found = cut(tmp_path, data)
+    assert len(data) > 7 * MAX_LINE
+    assert starts_of(found) == list(range(1 + len(end), len(data), len(one)))
+    assert lines_of(found) == list(range(2, 2 + 4_000 * 50, 50))
+    assert found[-1].text(len(found[-1].starts) - 1) == one.removesuffix(end)
 
 
-def test_a_block_never_ends_between_cr_and_lf() -> None:
+def test_a_block_never_ends_between_cr_and_lf(tmp_path: Path) -> None:
     halves = (b"a" * 1023 + b"\r") * 4096, b"\nb\rc"  # the first block would end with the CR
-    found = records.split(Content("jour.csv", b"".join(halves), "utf-8", 0), ";")
-    assert len(halves[0]) == 4 * MAX_LINE
-    assert found.lines.tolist() == list(range(1, 4096 + 3))
+    assert len(halves[0]) == records.BLOCK
+    assert lines_of(cut(tmp_path, b"".join(halves))) == list(range(2, 4096 + 3))
 
 
 def test_a_price_times_a_count_that_fits_nowhere_is_bad(tmp_path: Path) -> None:
