@@ -14,6 +14,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
@@ -70,7 +71,7 @@ def refuse(name: str, why: str, remedy: str = RESEND) -> NoReturn:
 def open_file(path: Path) -> Content:
     """Look through a file; UntrustedFile if it is cut short, not text in a known encoding, or empty."""
     marked, head, looked = False, _Head(), _Utf8()
-    for number, checked in enumerate(_checked(path.name, pieces(path))):
+    for number, checked in enumerate(_checked(path)):
         marked = marked or (number == 0 and checked.startswith(codecs.BOM_UTF8))
         piece = checked[len(codecs.BOM_UTF8) :] if marked and number == 0 else checked
         looked.take(piece)
@@ -136,23 +137,27 @@ def _unmarked(coming: Iterator[bytes]) -> Iterator[bytes]:
     yield from coming
 
 
-def _checked(name: str, coming: Iterator[bytes]) -> Iterator[bytes]:
-    """The pieces; UntrustedFile at the first that belongs to no text, or to an endless line."""
-    at = lines = ends_at = 0  # line ends so far, and where the last of them stands
-    for piece in coming:
+def _checked(path: Path) -> Iterator[bytes]:
+    """The pieces of a file; UntrustedFile at the first that belongs to no text, or to an endless line."""
+    at = ends_at = 0  # where this piece and the last line end before it stand
+    for number, piece in enumerate(pieces(path)):
         if at == 0:
-            _check_start(name, piece)
+            _check_start(path.name, piece)
         if (nul := piece.find(b"\0")) >= 0:
-            line = lines + piece.count(b"\n", 0, nul) + 1
-            refuse(name, f"the file cannot be decoded: NUL byte in line {line}; accepted: UTF-8 or Windows-1252")
+            line = _lines_before(path, number) + piece.count(b"\n", 0, nul) + 1
+            refuse(path.name, f"the file cannot be decoded: NUL byte in line {line}; accepted: UTF-8 or Windows-1252")
         if at + _first_end(piece) - ends_at > MAX_LINE:
-            refuse(name, f"line {lines + 1} is longer than {MAX_LINE} bytes; a box office writes shorter ones")
+            line = _lines_before(path, number) + 1
+            refuse(path.name, f"line {line} is longer than {MAX_LINE} bytes; a box office writes shorter ones")
         last = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
-        if last >= 0:
-            ends_at = at + last
-            lines += piece.count(b"\n") or piece.count(b"\r")
+        ends_at = at + last if last >= 0 else ends_at
         at += len(piece)
         yield piece
+
+
+def _lines_before(path: Path, number: int) -> int:
+    """How many lines end before this piece."""
+    return sum(piece.count(b"\n") or piece.count(b"\r") for piece in islice(pieces(path), number))
 
 
 def _check_start(name: str, piece: bytes) -> None:
@@ -197,9 +202,9 @@ class _Head:
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    """The first byte that is not UTF-8, where it stands, and why."""
+    """The first byte that is not UTF-8: where it stands in the text, and why."""
 
-    line: int
+    at: int
     byte: int
     reason: str
 
@@ -208,7 +213,7 @@ class _Fault:
 class _Utf8:
     """Whether a text that comes in pieces is UTF-8, and where it first is not."""
 
-    lines: int = 0
+    at: int = 0
     rest: bytes = b""
     fault: _Fault | None = None
 
@@ -219,9 +224,9 @@ class _Utf8:
         data = self.rest + piece if self.rest else piece
         cut = len(data) - _begun(data[-3:])
         self.rest = data[cut:]
-        if not _is_utf8(data[:cut] if cut < len(data) else data):
+        if not _is_utf8(data[:cut]):
             self._find(data[:cut])
-        self.lines += data.count(b"\n", 0, cut)
+        self.at += cut
 
     def end(self) -> None:
         """Nothing more comes."""
@@ -232,8 +237,7 @@ class _Utf8:
         try:
             data.decode("utf-8")
         except UnicodeDecodeError as error:
-            line = self.lines + data.count(b"\n", 0, error.start) + 1
-            self.fault = _Fault(line, data[error.start], error.reason)
+            self.fault = _Fault(self.at + error.start, data[error.start], error.reason)
 
 
 def _begun(end: bytes) -> int:
@@ -261,26 +265,42 @@ def _is_utf8(data: bytes) -> bool:
 
 def _check_cp1252(path: Path, fault: _Fault, *, marked: bool) -> None:
     """UntrustedFile when a text that is not UTF-8 is not Windows-1252 either."""
-    mixed, undefined = _signs(pieces(path))
-    if fault.reason == "unexpected end of data" and (marked or mixed or fault.byte in _CUT_LEADS):
-        refuse(path.name, f"the file is truncated: it ends inside a character, in line {fault.line}")
-    if marked or mixed:
-        refuse(path.name, f"the file cannot be decoded: UTF-8, but line {fault.line} holds something else")
-    if undefined is not None:
-        byte, line = undefined
+    coming = pieces(path)
+    signs = _signs(_unmarked(coming) if marked else coming, fault.at)
+    if fault.reason == "unexpected end of data" and (marked or signs.mixed or fault.byte in _CUT_LEADS):
+        refuse(path.name, f"the file is truncated: it ends inside a character, in line {signs.line}")
+    if marked or signs.mixed:
+        refuse(path.name, f"the file cannot be decoded: UTF-8, but line {signs.line} holds something else")
+    if signs.undefined is not None:
+        byte, line = signs.undefined
         refuse(
             path.name,
             f"the file cannot be decoded: byte 0x{byte:02X} in line {line} is neither UTF-8 nor Windows-1252",
         )
 
 
-def _signs(coming: Iterator[bytes]) -> tuple[bool, tuple[int, int] | None]:
-    """Whether a text holds characters of UTF-8, and its first byte that is undefined in Windows-1252, with its line."""
-    mixed, undefined, lines, end = False, None, 0, b""
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    """What tells how a text came to be no UTF-8.
+
+    `mixed`: it holds characters of UTF-8; `undefined`: its first byte that Windows-1252 does not have, and that byte's line;
+    `line`: the line of the place that was asked for.
+    """
+
+    mixed: bool
+    undefined: tuple[int, int] | None
+    line: int
+
+
+def _signs(coming: Iterator[bytes], place: int) -> _Signs:
+    mixed, undefined, line, lines, end, at = False, None, 1, 0, b"", 0
     for piece in coming:
         mixed = mixed or _MULTIBYTE.search(end + piece) is not None
         if undefined is None and (found := _UNDEFINED.search(piece)):
             undefined = found[0][0], lines + piece.count(b"\n", 0, found.start()) + 1
+        if at <= place:
+            line = lines + piece.count(b"\n", 0, place - at) + 1
         lines += piece.count(b"\n")
         end = piece[-2:]
-    return mixed, undefined
+        at += len(piece)
+    return _Signs(mixed, undefined, line)

@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias, cast
 from zoneinfo import ZoneInfo
 
@@ -161,11 +162,13 @@ def _distinct(column: Column) -> tuple[Texts, Integers, Flags]:
 
 
 def _flags(values: pa.BooleanArray) -> Flags:
-    return np.array(values.fill_null(False), dtype=np.bool_)
+    filled = values.fill_null(False) if values.null_count else values
+    return np.array(filled, dtype=np.bool_)
 
 
 def _integers(values: pa.Int64Array | pa.Int32Array) -> Integers:
-    return np.array(values.fill_null(0), dtype=np.int64)
+    filled = values.fill_null(0) if values.null_count else values
+    return np.array(filled, dtype=np.int64)
 
 
 def _spread(values: Integers, valid: Flags, places: Integers, filled: Flags) -> tuple[Integers, Flags]:
@@ -201,6 +204,7 @@ def emails(column: Column) -> Emails:
     return Emails(lowered, filled, _flags(lowered.is_valid()))
 
 
+@lru_cache(maxsize=4096)
 def _odd_email(text: str) -> str | None:
     address = unicodedata.normalize("NFC", text.lower())
     return address if is_email(address) else None
@@ -341,8 +345,12 @@ def moments(column: Column, formats: Sequence[str], zone: ZoneInfo) -> Moments:
 
 def _moments(utc: Integers, wall: Integers, offset: Flags, zone: ZoneInfo, valid: Flags) -> Moments:
     """Instants in both clocks, from `utc` where an offset was written and from `wall` elsewhere."""
-    utc = np.where(offset, utc, wall - _offsets(wall, _offset_of_wall(zone)))
-    wall = utc + _offsets(utc, _offset_of_utc(zone))
+    known = np.where(offset, utc, wall)
+    known = (
+        np.where(valid, known, known[np.argmax(valid)]) if len(known) else known
+    )  # 1970 would be far from the others
+    utc = np.where(offset, known, known - _offsets(known, zone, _offset_of_wall))
+    wall = utc + _offsets(utc, zone, _offset_of_utc)
     return Moments(utc, wall, valid, valid & (wall >= _FIRST) & (wall <= _LAST))
 
 
@@ -412,35 +420,57 @@ def _odd_date(text: str) -> tuple[int, bool] | None:
     return value + (shift if found[8].startswith("-") else -shift), True
 
 
-OffsetOf = Callable[[int], int]
+OffsetOf = Callable[[int, ZoneInfo], int]
 
 
-def _offsets(values: Integers, offset_of: OffsetOf) -> Integers:
+def _offsets(values: Integers, zone: ZoneInfo, offset_of: OffsetOf) -> Integers:
     """The zone's offset at each value: asked once a day, and once a value on the days on which it changes."""
-    encoded = pa.array(values // DAY).dictionary_encode()
-    days, places = np.array(encoded.dictionary).tolist(), _integers(cast(pa.Int32Array, encoded.indices))
-    at_start = np.array([offset_of(day * DAY) for day in days], dtype=np.int64)
-    at_end = np.array([offset_of(day * DAY + DAY - 1) for day in days], dtype=np.int64)
-    offsets = at_start[places] if len(days) else np.zeros(0, dtype=np.int64)
-    changing = np.flatnonzero((at_start != at_end)[places]) if len(days) else np.zeros(0, dtype=np.int64)
+    if not len(values):
+        return values
+    days = values // DAY
+    first, last = int(days.min()) // _PAGE, int(days.max()) // _PAGE
+    if last - first < _PAGES:
+        at_start, at_end = _offsets_of_days(first, last, zone, offset_of)
+        places = days - first * _PAGE
+    else:
+        known, places = np.unique(days, return_inverse=True)
+        found = [_offsets_of_day(day, zone, offset_of) for day in known.tolist()]
+        at_start, at_end = np.array(found, dtype=np.int64).reshape(-1, 2).T
+    offsets = at_start[places]
+    changing = np.flatnonzero((at_start != at_end)[places])
     if len(changing):
         odd, where = np.unique(values[changing], return_inverse=True)
-        offsets[changing] = np.array([offset_of(int(value)) for value in odd], dtype=np.int64)[where]
+        offsets[changing] = np.array([offset_of(int(value), zone) for value in odd], dtype=np.int64)[where]
     return offsets
 
 
-def _offset_of_wall(zone: ZoneInfo) -> OffsetOf:
-    def offset(value: int) -> int:
-        return _microseconds((EPOCH + timedelta(microseconds=_within(value))).replace(tzinfo=zone))
-
-    return offset
+_PAGE, _PAGES = 64, 256
+"""Days that are asked about together, and the most such spans (45 years) that the dates of a block lie in as a rule."""
 
 
-def _offset_of_utc(zone: ZoneInfo) -> OffsetOf:
-    def offset(value: int) -> int:
-        return _microseconds((EPOCH + timedelta(microseconds=_within(value))).replace(tzinfo=UTC).astimezone(zone))
+@lru_cache(maxsize=64)
+def _offsets_of_days(first: int, last: int, zone: ZoneInfo, offset_of: OffsetOf) -> tuple[Integers, Integers]:
+    """The offsets at the start and at the end of the days of these pages."""
+    pages = np.concatenate([_offsets_of_page(page, zone, offset_of) for page in range(first, last + 1)])
+    return np.ascontiguousarray(pages[:, 0]), np.ascontiguousarray(pages[:, 1])
 
-    return offset
+
+@lru_cache(maxsize=4 * _PAGES)
+def _offsets_of_page(page: int, zone: ZoneInfo, offset_of: OffsetOf) -> Integers:
+    days = range(page * _PAGE, (page + 1) * _PAGE)
+    return np.array([_offsets_of_day(day, zone, offset_of) for day in days], dtype=np.int64)
+
+
+def _offsets_of_day(day: int, zone: ZoneInfo, offset_of: OffsetOf) -> tuple[int, int]:
+    return offset_of(day * DAY, zone), offset_of(day * DAY + DAY - 1, zone)
+
+
+def _offset_of_wall(value: int, zone: ZoneInfo) -> int:
+    return _microseconds((EPOCH + timedelta(microseconds=_within(value))).replace(tzinfo=zone))
+
+
+def _offset_of_utc(value: int, zone: ZoneInfo) -> int:
+    return _microseconds((EPOCH + timedelta(microseconds=_within(value))).replace(tzinfo=UTC).astimezone(zone))
 
 
 def _within(value: int) -> int:

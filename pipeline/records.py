@@ -58,6 +58,7 @@ class Lines:
     data: bytes
     offset: int
     line: int
+    number: int
 
     def records(self) -> Records:
         """Where they are."""
@@ -143,13 +144,17 @@ class Cutter:
             return None
         self._more()
         end = self._data.rfind(b"\n") + 1
-        return Lines(self._data[:end], self._offset, self._line) if end else None
+        if end == 0:
+            return None
+        data = self._data[:end]
+        number = int(np.count_nonzero(np.frombuffer(data, dtype=np.uint8) == _LF))
+        return Lines(data, self._offset, self._line, number)
 
     def took(self, block: Lines) -> None:
         """Go on behind a block of lines that proved right."""
+        number = block.number
         if self._widened and len(block.data) > MAX_LINE:
             _check_lengths(self._name, block.records())
-        number = block.data.count(b"\n")
         self._drop(len(block.data))
         self._line += number
         self._count(number)

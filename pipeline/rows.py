@@ -97,7 +97,7 @@ class RowReader:
         except pa.ArrowException:
             return None
         number = table.num_rows + len(ragged) - 1
-        if number != data.count(b"\n"):
+        if number != block.number:
             return None
         return self._rows(
             table.slice(0, table.num_rows - 1), ragged, np.arange(block.line, block.line + number), block.records
