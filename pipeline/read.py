@@ -68,6 +68,7 @@ def scan(
     """
     content = open_file(path)
     layout = find_layout(content, mapping, role)
+    records.check_number(content, layout.delimiter)
     rules = Rules(mapping, zone, as_of, layout.fixed)
     cutter = Cutter(content, layout.delimiter, block_size)
     tally = _Tally(content.name, len(layout.names), None if mapping.snapshot else business_date)

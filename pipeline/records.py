@@ -27,6 +27,9 @@ BLOCK = 4 * MAX_LINE
 
 _QUOTE, _LF, _CR = 34, 10, 13
 _HEADER = 65536
+_SHORT = 32
+"""Bytes of a line that is much shorter than any of a box office."""
+_FEW = 2**18
 
 Integers = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
@@ -53,9 +56,9 @@ class Records:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """A block in which each line is a record, none is blank, and the last one ended."""
+    """A block in which each line may be a record: it ends with a line end, and no CR is one by itself."""
 
-    data: bytes
+    data: memoryview
     offset: int
     line: int
     number: int
@@ -66,7 +69,7 @@ class Lines:
         ends = np.flatnonzero(view == _LF).astype(np.int64)
         starts = np.concatenate([[0], ends[:-1] + 1])
         lines = np.arange(self.line, self.line + len(ends), dtype=np.int64)
-        return Records(self.data, self.offset, starts, _without_cr(view, starts, ends), lines)
+        return Records(bytes(self.data), self.offset, starts, _without_cr(view, starts, ends), lines)
 
 
 def header(content: Content, delimiter: str) -> list[str]:
@@ -92,6 +95,13 @@ def split(content: Content, delimiter: str) -> Iterator[Records]:
     cutter = Cutter(content, delimiter)
     cutter.skip_header()
     yield from cutter.rest()
+
+
+def check_number(content: Content, delimiter: str) -> None:
+    """UntrustedFile, before any of them is looked at, if there are too many records."""
+    if content.line_ends > MAX_RECORDS:
+        for _ in split(content, delimiter):
+            pass
 
 
 def count(content: Content) -> int:
@@ -144,9 +154,9 @@ class Cutter:
             return None
         self._more()
         end = self._data.rfind(b"\n") + 1
-        if end == 0:
+        if end == 0 or self._data.count(b"\r", 0, end) != self._data.count(b"\r\n", 0, end):
             return None
-        data = self._data[:end]
+        data = memoryview(self._data)[:end]
         number = int(np.count_nonzero(np.frombuffer(data, dtype=np.uint8) == _LF))
         return Lines(data, self._offset, self._line, number)
 
@@ -204,6 +214,10 @@ class Cutter:
     def _find(self, most: int | None, within: int | None = None) -> Records | None:
         """The records that end in what is at hand; None if none does."""
         end = self._end(within)
+        if most is None and within is None and self._data.count(b"\n") * _SHORT > len(self._data) > _FEW:
+            found = self._find(None, _FEW)  # the places of so many line ends take more memory than the text
+            if found is not None:
+                return found
         view = np.frombuffer(self._data, dtype=np.uint8, count=end) if end else np.zeros(0, dtype=np.uint8)
         line_ends, quotes = _line_ends(view), _structural(view, self._delimiter, inside=False)
         outside = np.flatnonzero(np.searchsorted(quotes, line_ends) % 2 == 0)

@@ -88,12 +88,11 @@ class RowReader:
         It is proved by their number: no row has less than one line end, and an empty line is no row.  A row of no values
         put behind them proves that the last line does not go on in the next block.
         """
-        data = block.data
-        if len(self._names) < 2 or (b"\r" in data and data.count(b"\r") != data.count(b"\r\n")):
+        if len(self._names) < 2:
             return None
         probe = self._delimiter.encode() * (len(self._names) - 1) + b"\n"
         try:
-            table, ragged = self._parsed(data + probe, quoted=False)
+            table, ragged = self._parsed(b"".join((block.data, probe)), quoted=False)
         except pa.ArrowException:
             return None
         number = table.num_rows + len(ragged) - 1
