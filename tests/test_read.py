@@ -6,12 +6,14 @@ import csv
 import gzip
 import hashlib
 import io
+import re
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ from pipeline import mapping, records
 from pipeline.content import MAX_LINE, open_file
 from pipeline.errors import UntrustedFile
 from pipeline.mapping import Mapping
-from pipeline.read import read, verify_declared
+from pipeline.read import read, scan, verify_declared
 from pipeline.records import Records
 from pipeline.schema import LINES, REJECT_REASONS, Reading, WholeReading
 
@@ -546,6 +548,67 @@ def test_a_file_that_does_not_meet_what_was_declared_is_refused(name: str, text:
     path.write_bytes(CONTENT)
     with pytest.raises(UntrustedFile, match=why):
         verify_declared(path, side(tmp_path, name, text))
+
+
+UNEVEN = st.lists(
+    st.sampled_from(
+        [
+            GOOD,
+            row(CANCELLATION),
+            row(courriel="", prenom="Zoé"),
+            row(titre_spectacle='"La Cigale\net\r\nla ""Fourmi"""'),
+            row(titre_spectacle='Vinyle 12"'),
+            row(titre_spectacle='5" "', prenom='"Ana'),
+            row(prenom="\u00a0Renée", id_client=" 7 "),
+            row(date_transaction="2026-03-13T02:30:00Z"),
+            GOOD + ";",
+            GOOD[:40],
+            "x",
+            "  ",
+            "",
+        ]
+    ),
+    max_size=8,
+)
+
+
+@given(
+    UNEVEN,
+    st.lists(st.sampled_from(["\n", "\n", "\r\n", "\r"]), min_size=10, max_size=10),
+    st.sampled_from(["utf-8", "utf-8-sig", "cp1252"]),
+    st.sampled_from([None, date(2026, 3, 14), date(2026, 3, 13)]),
+    st.integers(1, 700),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+def test_a_file_reads_the_same_whatever_the_size_of_the_blocks(
+    tmp_path: Path, lines: list[str], ends: list[str], encoding: str, day: date | None, size: int
+) -> None:
+    path = tmp_path / "jour.csv"
+    written = ["", HEADER, *lines]
+    one_end = ends[:1] * len(written) if len(set(ends[:3])) == 1 else ends  # often, all lines end alike
+    text = "".join(line + end for line, end in zip(written, one_end, strict=False))
+    path.write_bytes(text[: len(text) - size % 3].encode(encoding))
+
+    def told(block_size: int) -> object:
+        taken: list[pa.Table] = []
+        try:
+            told = scan(path, TUXEDO, ZONE, AS_OF, taken.append, business_date=day, block_size=block_size)
+        except UntrustedFile as error:
+            return re.sub(r": \d+ by their line ends.*", "", error.message)
+        for block in taken:
+            block.validate(full=True)
+            assert block.schema.equals(LINES)
+        return told, [line for block in taken for line in block.to_pylist()]
+
+    assert told(size) == told(records.BLOCK)
+
+
+def test_a_dictionary_holds_each_text_once_and_never_null(tmp_path: Path) -> None:
+    names = ["La Cigale", " La Cigale", "", "La Cigale ", "Nocturne"]
+    reading = read_lines(tmp_path, HEADER, *(row(titre_spectacle=name) for name in names))
+    [block] = reading.lines.column("show_title").chunks
+    assert block.dictionary.to_pylist() == ["La Cigale", "Nocturne"]
+    assert block.to_pylist() == ["La Cigale", "La Cigale", None, "La Cigale", "Nocturne"]
 
 
 def cut(folder: Path, data: bytes, size: int = records.BLOCK) -> list[Records]:

@@ -128,6 +128,20 @@ def test_a_history_that_compresses_a_hundred_times_is_honest(tmp_path: Path) -> 
     assert (answer.code, '"accepted": 40000' in answer.out) == (0, True)
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_large_history_is_read_in_as_little_memory_as_a_small_one(tmp_path: Path, packed: bool) -> None:
+    path = tmp_path / "histoire.csv"
+    lines = "".join(LINE.replace("T1", f"T{n}", 1).replace("anne@", f"anne{n}@") for n in range(10_000)).encode()
+    with gzip.open(path, "wb", 1) if packed else path.open("wb") as file:
+        file.write(HEADER.encode())
+        for _ in range(40):
+            file.write(lines)
+    answer = measured("check", str(path), "--json")
+    assert (answer.code, '"accepted": 400000' in answer.out) == (0, True)
+    assert len(lines) * 40 > 59 * MIB
+    assert answer.peak < SMALL
+
+
 def test_one_wide_character_does_not_multiply_the_memory(tmp_path: Path) -> None:
     path = tmp_path / "masques.csv"
     path.write_text("🎭\n" + ("x" * 1023 + "\n") * (60 * 1024), encoding="utf-8")
