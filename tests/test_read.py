@@ -556,7 +556,7 @@ UNEVEN = st.lists(
             GOOD,
             row(CANCELLATION),
             row(courriel="", prenom="Zoé"),
-            row(titre_spectacle='"La Cigale\net\r\nla ""Fourmi"""'),
+            row(titre_spectacle=f'"La Cigale\net {"encore " * 30}\r\nla ""Fourmi"""'),
             row(titre_spectacle='Vinyle 12"'),
             row(titre_spectacle='5" "', prenom='"Ana'),
             row(prenom="\u00a0Renée", id_client=" 7 "),
