@@ -13,18 +13,20 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from pipeline import mapping as mappings
-from pipeline import merge, policy
+from pipeline import policy
 from pipeline.archive import Archive
 from pipeline.catalogue import Catalogue
 from pipeline.config import Account, Guard
 from pipeline.errors import MissingFile, UsageError
 from pipeline.forgotten import Forgotten
 from pipeline.mapping import Mapping as ColumnMapping
-from pipeline.read import read, scan, verify_declared
+from pipeline.merge import Entries
+from pipeline.read import scan, verify_declared
 from pipeline.records import spans
-from pipeline.schema import WholeReading
+from pipeline.schema import Reading
 from pipeline.sources import Source
 from pipeline.sources.names import matching, side_files, tellable
+from pipeline.spill import HANDFUL, Spill
 from pipeline.store.ledger import FileRecord, Load, Slot
 
 LEDGER_FORMAT = 1
@@ -137,40 +139,62 @@ class Reader:
     catalogue: Catalogue
 
 
-def make_load(brought: Sequence[Brought], slot: Slot, reader: Reader) -> tuple[Load, tuple[str, ...]]:
-    """Read and aggregate files into one load; also the columns that were ignored.
+def make_load(
+    brought: Sequence[Brought], slot: Slot, reader: Reader, handful: int = HANDFUL
+) -> tuple[Load, tuple[str, ...]]:
+    """Read files into one load; also the columns that were ignored.  Up to `handful` lines stay in memory.
 
     UntrustedFile, with nothing taken, if any of the files cannot be trusted as a whole.
     """
     day = slot.business_date if slot.kind == "day" else None
-    readings = []
+    lines = Spill(reader.desk, handful)
     records = []
-    for file in brought:
-        expected = None if file.known else day
-        told = read(file.path, reader.columns, reader.zone, reader.as_of, role=file.role, business_date=expected)
-        reading, sha256 = _without_forgotten(file, told, reader)
-        readings.append(reading)
+    ignored: dict[str, None] = {}
+    for number, file in enumerate(brought):
+        sieve = _Sieve(reader.forgotten)
+        told = scan(
+            file.path,
+            reader.columns,
+            reader.zone,
+            reader.as_of,
+            lambda block, number=number, sieve=sieve: lines.add(sieve.sift(block), number),  # type: ignore[misc]
+            role=file.role,
+            business_date=None if file.known else day,
+        )
+        reading, sha256 = _without_forgotten(file, told, sieve.struck, reader)
+        ignored |= dict.fromkeys(reading.ignored_columns)
         records.append(FileRecord(file.role, file.name, sha256, reading.total, reading.accepted, reading.rejects))
-    entries = merge.aggregate([reading.lines for reading in readings])
+    lines.close()
     told_apart = [[record.role, record.sha256, record.accepted] for record in records]
     identity = [LEDGER_FORMAT, reader.columns.fingerprint, reader.zone.key, told_apart]
     fingerprint = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-    ignored = tuple(dict.fromkeys(name for reading in readings for name in reading.ignored_columns))
-    return Load(slot, reader.as_of, fingerprint, tuple(records), entries.bookings, entries.cancellations), ignored
+    return Load(slot, reader.as_of, fingerprint, tuple(records), Entries.of(lines)), tuple(ignored)
 
 
-def _without_forgotten(file: Brought, reading: WholeReading, reader: Reader) -> tuple[WholeReading, str]:
-    """Leave out what forgotten people did until that day, from the lines and from the archived copy."""
-    emails = reading.lines.column("email").unique().to_pylist()
-    gone = reader.forgotten.among(email for email in emails if email)
-    struck = {reject.line for reject in reading.rejects if reader.forgotten.told_in(reject.text)}
-    lines = reading.lines
-    if gone:
+class _Sieve:
+    """Takes out of lines what forgotten people did until that day, and remembers which lines those were."""
+
+    def __init__(self, forgotten: Forgotten) -> None:
+        self._forgotten = forgotten
+        self.struck: set[int] = set()
+
+    def sift(self, lines: pa.Table) -> pa.Table:
+        """The lines that stay."""
+        if not self._forgotten.days:
+            return lines
+        gone = self._forgotten.among(email for email in lines.column("email").unique().to_pylist() if email)
+        if not gone:
+            return lines
         rows = zip(*(lines.column(name).to_pylist() for name in ("line", "email", "transaction_on")), strict=True)
         dropped = {int(str(line)) for line, email, day in rows if email in gone and str(day) <= str(gone[email])}
-        kept = [line not in dropped for line in lines.column("line").to_pylist()]
-        lines = lines.filter(pa.array(kept, pa.bool_()))
-        struck |= dropped
+        self.struck |= dropped
+        return lines.filter(pa.array([line not in dropped for line in lines.column("line").to_pylist()], pa.bool_()))
+
+
+def _without_forgotten(file: Brought, reading: Reading, struck: set[int], reader: Reader) -> tuple[Reading, str]:
+    """Leave out what forgotten people did until that day (`struck`, by line): of what was set aside, and of the archived copy."""
+    aside = {reject.line for reject in reading.rejects if reader.forgotten.told_in(reject.text)}
+    accepted, struck = reading.accepted - len(struck), struck | aside
     if not struck:
         return reading, file.sha256
     sha256 = reader.archive.strike(file.sha256, lambda path: spans(path, reading.delimiter, struck), reader.desk)
@@ -178,8 +202,7 @@ def _without_forgotten(file: Brought, reading: WholeReading, reader: Reader) -> 
         reader.archive.remove(file.sha256)
     reader.catalogue.drop(file.sha256)
     rejects = tuple(reject for reject in reading.rejects if reject.line not in struck)
-    total = reading.total - len(struck)
-    return replace(reading, lines=lines, accepted=lines.num_rows, rejects=rejects, total=total), sha256
+    return replace(reading, accepted=accepted, rejects=rejects, total=reading.total - len(struck)), sha256
 
 
 def guarded(load: Load, history: Sequence[int], guard: Guard) -> str:

@@ -1,140 +1,251 @@
 """Lines -> bookings and cancellations (pure, columnar).
 
-`aggregate` turns the lines of one load (a day, or a backfill's file) into ledger rows.  Python touches single lines only
-for bookings of several lines.
+`aggregate` turns lines into ledger rows: the lines of one load (a day, or a backfill's file), or a part of them that
+holds all lines of its transactions.  Only bookings of several lines are grouped at all, and Python looks at single
+values only where their price categories are joined.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline import policy
-from pipeline.schema import BOOKING, CANCELLATION, CARRIED, JOINED, Row
+from pipeline.schema import BOOKING, CANCELLATION, CARRIED, JOINED
+from pipeline.spill import Coded, Column, Integers, Spill, column_of, whole
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Ledger rows as Arrow tables with the columns BOOKING and CANCELLATION plus `file` and `lines`.
+
+    `file` is the position of the file (of the first line) in the load, `lines` its line numbers as `2,3`.  Instants are
+    integer microseconds since 1970 UTC; days and `performance_start` are local ISO texts.  Texts may be dictionaries.
+    """
+
+    bookings: pa.Table
+    cancellations: pa.Table
 
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """The ledger rows of one load, as records with the columns BOOKING and CANCELLATION plus `file` and `lines`.
+    """The ledger rows of one load, merged `parts` by part each time they are asked for.
 
-    `file` is the position of the file (of the first line) in the load, `lines` its line numbers as `2,3`.  Instants are
-    integer microseconds since 1970 UTC; days and `performance_start` are local ISO texts.
+    No part has a booking of another's transactions.  `desk`: a folder for what has to be laid out on the way.
     """
 
-    bookings: list[Row]
-    cancellations: list[Row]
+    parts: Callable[[], Iterator[Part]]
+    desk: Path | None = None
+
+    @staticmethod
+    def of(lines: Spill) -> Entries:
+        """What these lines come to."""
+        return Entries(lambda: (aggregate(part) for part in lines.parts()), lines.desk)
+
+    def count_people(self) -> int:
+        """How many addresses they carry."""
+        emails = [
+            table.column("email").unique() for part in self.parts() for table in (part.bookings, part.cancellations)
+        ]
+        return int(pc.count_distinct(pa.chunked_array(emails, pa.string())).as_py()) if emails else 0
 
 
-def aggregate(tables: Sequence[pa.Table]) -> Entries:
+def aggregate(lines: pa.Table) -> Part:
     """Rule 1: the lines of one (transaction, performance) become one booking; those of one cancellation, one as well.
 
-    `tables` are the files of the load, each of the schema `LINES`.
+    `lines`: the columns of the schema `LINES`, each in one piece, and `file`.
     """
-    parts = [_frame(table).assign(file=number) for number, table in enumerate(tables)]
-    lines = pd.concat(parts, ignore_index=True) if parts else _frame(pa.schema([]).empty_table())
-    if lines.empty:
-        return Entries([], [])
-    _add_keys(lines)
-    purchases = lines[lines["operation"] == "purchase"]
-    cancellations = lines[lines["operation"] == "cancellation"]
-    return Entries(_bookings(purchases), _cancellations(cancellations))
+    keyed = _with_keys(lines)
+    bought = pc.equal(keyed.column("operation").cast(pa.string()), pa.scalar("purchase"))
+    return Part(_bookings(_Lines(keyed.filter(bought))), _cancellations(_Lines(keyed.filter(pc.invert(bought)))))
 
 
-def _frame(table: pa.Table) -> pd.DataFrame:
-    columns: dict[str, object] = {}
-    for name in table.column_names:
-        column = table.column(name)
-        if pa.types.is_timestamp(column.type):
-            columns[name] = column.cast(pa.int64()).to_numpy()
-        elif pa.types.is_date(column.type):
-            columns[name] = column.cast(pa.string()).to_pandas().astype(object)
-        elif pa.types.is_integer(column.type):
-            columns[name] = column.to_numpy()
-        else:
-            columns[name] = column.to_pandas().astype(object)
-    frame = pd.DataFrame(columns)
-    texts = [name for name in frame.columns if frame[name].dtype == object]
-    frame[texts] = frame[texts].where(frame[texts].notna(), None)
-    return frame
+# Keys
 
 
-def _add_keys(lines: pd.DataFrame) -> None:
-    shows = lines[["show_id", "show_title"]].drop_duplicates()
-    show_keys = {pair: policy.show_key(*pair) for pair in shows.itertuples(index=False, name=None)}
-    lines["show_key"] = _looked_up(show_keys, lines, ["show_id", "show_title"])
-    columns = ["performance_id", "show_title", "performance_start"]
-    performances = lines[columns].drop_duplicates()
-    performance_keys = {
-        triple: policy.performance_key(*triple) for triple in performances.itertuples(index=False, name=None)
-    }
-    lines["performance_key"] = _looked_up(performance_keys, lines, columns)
+def _with_keys(lines: pa.Table) -> pa.Table:
+    """The lines with the keys of their shows and performances, worked out once per combination of words."""
+    show, first = _combined(lines, "show_id", "show_title")
+    keys = [policy.show_key(*words) for words in _words(lines.take(column_of(first)), "show_id", "show_title")]
+    lines = lines.append_column("show_key", _coded(keys, show))
+    names = ("performance_id", "show_title", "performance_start")
+    performance, first = _combined(lines, *names)
+    keys = [policy.performance_key(*words) for words in _words(lines.take(column_of(first)), *names)]
+    return lines.append_column("performance_key", _coded(keys, performance))
 
 
-def _looked_up(
-    keys: Mapping[tuple[object, ...], str | None], lines: pd.DataFrame, columns: list[str]
-) -> pd.Series[str]:
-    found = [keys[combination] for combination in zip(*(lines[column] for column in columns), strict=True)]
-    return pd.Series(found, index=lines.index, dtype=object)
+def _combined(lines: pa.Table, *names: str) -> tuple[Integers, Integers]:
+    """A number per row, the same for rows that agree in these columns; and where each number occurs first."""
+    combined = np.zeros(lines.num_rows, dtype=np.int64)
+    for name in names:
+        column = whole(lines.column(name))
+        coded = cast(Coded, column) if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        codes = _codes(coded)
+        combined = pd.factorize(combined * (len(coded.dictionary) + 1) + codes + 1)[0].astype(np.int64)
+    return combined, np.unique(combined, return_index=True)[1]
 
 
-def _bookings(purchases: pd.DataFrame) -> list[Row]:
-    """One row per booking; only those of several lines are looked at line by line."""
-    lines = purchases.rename(columns={"transaction_at": "booked_at", "transaction_on": "booked_on"})
-    several = lines.duplicated(["transaction_id", "performance_key"], keep=False)
-    rows = _records(lines[~several], [*BOOKING, "file", "line"])
-    for row in rows:
-        row["lines"] = str(row.pop("line"))
-    together = _grouped(_records(lines[several], [*BOOKING, "file", "line"]), ("transaction_id", "performance_key"))
-    rows.extend(_one_booking(group) for group in together)
-    return rows
+def _words(rows: pa.Table, *names: str) -> Iterator[tuple[str | None, ...]]:
+    return zip(*(rows.column(name).cast(pa.string()).to_pylist() for name in names), strict=True)
 
 
-def _one_booking(group: Sequence[Row]) -> Row:
-    row: Row = {column: _first(line[column] for line in group) for column in (*BOOKING[:3], *CARRIED)}
-    row["booked_at"] = max(_whole(line["booked_at"]) for line in group)
-    row["booked_on"] = max(str(line["booked_on"]) for line in group)
-    row["tickets"] = sum(_whole(line["tickets"]) for line in group)
-    row["net_cents"] = sum(_whole(line["net_cents"]) for line in group)
-    row.update((column, policy.joined(str(line[column] or "") for line in group)) for column in JOINED)
-    return row | _place(group)
+def _coded(keys: list[str | None], numbers: Integers) -> Coded:
+    """The keys by their numbers, as a dictionary without repeats."""
+    known: dict[str, int] = {}
+    codes = np.array([-1 if key is None else known.setdefault(key, len(known)) for key in keys], dtype=np.int32)
+    return pa.DictionaryArray.from_arrays(column_of(codes[numbers], filled=False), pa.array(list(known), pa.string()))
 
 
-def _cancellations(lines: pd.DataFrame) -> list[Row]:
+def _codes(column: Coded) -> Integers:
+    """The numbers of a dictionary's values, -1 for null."""
+    codes: Integers = column.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes
+
+
+# Groups of lines
+
+
+class _Lines:
+    """Lines with their keys, as columns."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+        self.rows = table.num_rows
+
+    def column(self, name: str) -> Column:
+        return whole(self._table.column(name))
+
+    def numbers(self, name: str) -> Integers:
+        """A column of integers, instants (microseconds) or days (since 1970)."""
+        column = self.column(name)
+        narrow = column.cast(pa.int32()) if pa.types.is_date(column.type) else column
+        return narrow.cast(pa.int64()).to_numpy(zero_copy_only=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """Which lines belong together: `single` are alone; `order` lists the others group by group, from `starts` on."""
+
+    single: Integers
+    order: Integers
+    starts: Integers
+
+    def first(self, column: Column) -> Column:
+        """Per group the first value that is there."""
+        chosen = self.order[self.starts]
+        if column.null_count and len(self.order):
+            filled = np.where(
+                column.is_valid().to_numpy(zero_copy_only=False)[self.order],
+                np.arange(len(self.order)),
+                len(self.order),
+            )
+            places = np.minimum.reduceat(filled, self.starts)
+            chosen = self.order[np.where(places < len(self.order), places, self.starts)]
+        return column.take(column_of(np.concatenate([self.single, chosen])))
+
+    def total(self, numbers: Integers) -> Integers:
+        """Per group the sum."""
+        return self._reduced(np.add, numbers)
+
+    def latest(self, numbers: Integers) -> Integers:
+        """Per group the greatest."""
+        return self._reduced(np.maximum, numbers)
+
+    def _reduced(self, how: np.ufunc, numbers: Integers) -> Integers:
+        several = how.reduceat(numbers[self.order], self.starts) if len(self.starts) else numbers[:0]
+        return np.concatenate([numbers[self.single], several])
+
+    def joined(self, column: Coded) -> Coded:
+        """Per group the different texts joined; each combination is put together once."""
+        words: list[str | None] = column.dictionary.to_pylist()
+        codes = _codes(column)
+        listed, ends = codes[self.order].tolist(), [*self.starts.tolist(), len(self.order)][1:]
+        known: dict[tuple[int, ...], int] = {}
+        several = np.empty(len(self.starts), dtype=np.int32)
+        for group, (start, end) in enumerate(zip(self.starts.tolist(), ends, strict=True)):
+            combination = tuple(listed[start:end])
+            if (code := known.get(combination)) is None:
+                text = policy.joined(words[code] if code >= 0 else None for code in combination)
+                words.append(text)
+                code = known[combination] = -1 if text is None else len(words) - 1
+            several[group] = code
+        found = column_of(np.concatenate([codes[self.single], several]), filled=False).cast(pa.int32())
+        return pa.DictionaryArray.from_arrays(found, pa.array(words, pa.string()))
+
+    def places(self, lines: _Lines) -> tuple[Integers, Column]:
+        """Per group the file of its first line, and the numbers of its lines in that file as `2,3`."""
+        file = lines.numbers("file")
+        first = file[self.order[self.starts]]
+        counts = np.diff(np.append(self.starts, len(self.order)))
+        kept = file[self.order] == np.repeat(first, counts)
+        texts = lines.column("line").cast(pa.string())
+        alone = texts.take(column_of(self.single))
+        if not len(self.starts):
+            return file[self.single], alone
+        ends = np.cumsum(np.add.reduceat(kept.astype(np.int64), self.starts))
+        starts = column_of(np.concatenate([[0], ends])).cast(pa.int32())
+        lists = pa.ListArray.from_arrays(cast("pa.Int32Array", starts), texts.take(column_of(self.order[kept])))
+        return np.concatenate([file[self.single], first]), pa.concat_arrays(
+            [alone, cast(Column, pc.binary_join(lists, ","))]
+        )
+
+
+def _grouped(lines: _Lines, *keys: Integers) -> _Groups:
+    """Group the lines that agree in transaction, performance and `keys`; groups in the order of their first lines."""
+    combined = np.zeros(lines.rows, dtype=np.int64)
+    codes = (
+        _codes(lines.column("transaction_id").dictionary_encode()),
+        _codes(cast(Coded, lines.column("performance_key"))),
+    )
+    for numbers in (*codes, *(pd.factorize(key)[0] for key in keys)):
+        combined = pd.factorize(combined * (int(numbers.max(initial=0)) + 1) + numbers)[0].astype(np.int64)
+    several = np.bincount(combined, minlength=1)[combined] > 1 if lines.rows else np.zeros(0, dtype=np.bool_)
+    order = np.flatnonzero(several)
+    order = order[np.argsort(combined[order], kind="stable")]
+    starts = np.flatnonzero(np.diff(combined[order], prepend=-1))
+    return _Groups(np.flatnonzero(~several), order, starts)
+
+
+def _days(days: Integers) -> Column:
+    """Days since 1970 as ISO texts; few days occur, so each is written once."""
+    codes, distinct = pd.factorize(days)
+    texts = pa.array(distinct.astype(np.int32)).cast(pa.date32()).cast(pa.string())
+    return pa.DictionaryArray.from_arrays(column_of(codes).cast(pa.int32()), texts)
+
+
+def _written(column: Column) -> Column:
+    """A column of a line as the ledger has it: days as ISO texts."""
+    if not pa.types.is_date(column.type):
+        return column
+    coded = column.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(coded.indices, coded.dictionary.cast(pa.string()))
+
+
+def _bookings(lines: _Lines) -> pa.Table:
+    """One row per booking."""
+    groups = _grouped(lines)
+    files, numbers = groups.places(lines)
+    columns = {name: groups.first(_written(lines.column(name))) for name in (*BOOKING[:3], *CARRIED)}
+    columns["booked_at"] = pa.array(groups.latest(lines.numbers("transaction_at")))
+    columns["booked_on"] = _days(groups.latest(lines.numbers("transaction_on")))
+    columns |= {name: groups.joined(cast(Coded, lines.column(name))) for name in JOINED}
+    columns |= {name: pa.array(groups.total(lines.numbers(name))) for name in ("tickets", "net_cents")}
+    return pa.table({name: columns[name] for name in BOOKING} | {"file": pa.array(files), "lines": numbers})
+
+
+def _cancellations(lines: _Lines) -> pa.Table:
     """One row per (transaction, performance, instant): the lines of one act are summed."""
-    lines = lines.rename(columns={"transaction_at": "cancelled_at", "transaction_on": "cancelled_on"})
-    rows: list[Row] = []
-    for group in _grouped(
-        _records(lines, [*CANCELLATION, "file", "line"]), ("transaction_id", "performance_key", "cancelled_at")
-    ):
-        row: Row = {column: _first(line[column] for line in group) for column in CANCELLATION}
-        row["tickets"] = sum(_whole(line["tickets"]) for line in group)
-        rows.append(row | _place(group))
-    return rows
-
-
-def _grouped(records: Iterable[Row], key: tuple[str, ...]) -> Iterable[list[Row]]:
-    groups: dict[tuple[object, ...], list[Row]] = {}
-    for record in records:
-        groups.setdefault(tuple(record[column] for column in key), []).append(record)
-    return groups.values()
-
-
-def _place(group: Sequence[Row]) -> Row:
-    file = group[0]["file"]
-    return {"file": file, "lines": ",".join(str(line["line"]) for line in group if line["file"] == file)}
-
-
-def _first(column: Iterable[object]) -> object:
-    return next((value for value in column if value is not None), None)
-
-
-def _records(frame: pd.DataFrame, columns: Sequence[str]) -> list[Row]:
-    lists = [frame[column].tolist() for column in columns]
-    return [dict(zip(columns, values, strict=True)) for values in zip(*lists, strict=True)]
-
-
-def _whole(value: object) -> int:
-    return int(value)  # type: ignore[call-overload, no-any-return]
+    groups = _grouped(lines, lines.numbers("transaction_at"))
+    files, numbers = groups.places(lines)
+    named = {"cancelled_at": "transaction_at", "cancelled_on": "transaction_on"}
+    columns = {name: groups.first(_written(lines.column(named.get(name, name)))) for name in CANCELLATION}
+    columns["cancelled_at"] = columns["cancelled_at"].cast(pa.int64())
+    columns["tickets"] = pa.array(groups.total(lines.numbers("tickets")))
+    return pa.table({name: columns[name] for name in CANCELLATION} | {"file": pa.array(files), "lines": numbers})

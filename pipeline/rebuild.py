@@ -179,7 +179,7 @@ def _read(work: Setting, told: Run, recordings: Sequence[Recording]) -> dict[Slo
         with scratch(work.desk) as folder:
             files = [(file.role, file.name, file.sha256) for file in item.files]
             brought = inbound.from_archive(files, work.archive, folder)
-            load, ignored = inbound.make_load(brought, item.slot, replace(how, as_of=item.as_of))
+            load, ignored = inbound.make_load(brought, item.slot, replace(how, as_of=item.as_of), handful=0)
         again[item.slot] = load
         told.ignored_columns = tuple(dict.fromkeys((*told.ignored_columns, *ignored)))
         for file, recorded in zip(load.files, item.files, strict=True):

@@ -88,7 +88,7 @@ def _hold_load(told: Run, load: Load, reason: str, history: History) -> None:
         "slot": list(_named(load.slot)),
         "files": [[file.role, file.name, file.sha256] for file in load.files],
         "counts": [[file.name, file.lines, len(file.rejects)] for file in load.files],
-        "people": len({row["email"] for row in (*load.bookings, *load.cancellations) if row["email"]}),
+        "people": load.entries.count_people(),
     }
     history.hold(Hold(told.run_id, reason, load.slot.business_date, told.as_of, count, load.fingerprint, detail))
 

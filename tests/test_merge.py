@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.merge import Entries, aggregate
+from pipeline.merge import Entries
 from pipeline.project import Desired, Rules, project
-from pipeline.schema import LINES
+from pipeline.schema import LINES, Row
+from pipeline.spill import Spill
 
 Line = dict[str, object]
 MORNING = datetime(2026, 3, 1, 15, tzinfo=UTC)
@@ -48,9 +52,25 @@ def cancelled(transaction: str = "T1", minute: int = 0, email: str | None = None
     return bought(transaction, minute, **{"operation": "cancellation", "net_cents": 0, **more}) | {"email": email}
 
 
-def entries(*files: Sequence[Line]) -> Entries:
-    """The ledger rows of these files."""
-    return aggregate([pa.Table.from_pylist(list(lines), schema=LINES) for lines in files])
+class Rows(NamedTuple):
+    """Ledger rows, as records."""
+
+    bookings: list[Row]
+    cancellations: list[Row]
+
+
+def entries(*files: Sequence[Line], **how: int) -> Rows:
+    """The ledger rows of these files; `how` says from how many lines on they are laid out on disk."""
+    with TemporaryDirectory() as desk:
+        lines = Spill(Path(desk), **how)
+        for number, rows in enumerate(files):
+            lines.add(pa.Table.from_pylist(list(rows), schema=LINES), number)
+        lines.close()
+        parts = list(Entries.of(lines).parts())
+    return Rows(
+        [row for part in parts for row in part.bookings.to_pylist()],
+        [row for part in parts for row in part.cancellations.to_pylist()],
+    )
 
 
 def desired(*lines: Line, rules: Rules = ANY) -> dict[str, Desired]:
@@ -134,8 +154,54 @@ def test_a_booking_told_in_two_files_of_a_load_names_the_first_file_and_its_line
 
 
 def test_no_lines_give_no_rows() -> None:
-    assert entries([]) == Entries([], [])
-    assert aggregate([]) == Entries([], [])
+    assert entries([]) == entries() == entries([], [], handful=0, gathered=0) == Rows([], [])
+
+
+_texts = st.sampled_from([None, "Général", "Enfant", "Aîné"])
+
+
+@st.composite
+def _lines(draw: st.DrawFn) -> list[list[Line]]:
+    """Two files' lines of a few transactions, with absences."""
+    one = st.builds(
+        bought,
+        transaction=st.sampled_from(["T1", "T2", "T10", "é", "une réservation bien plus longue que les autres"]),
+        minute=st.integers(0, 3),
+        email=st.sampled_from(["anne@exemple.ca", "benoit@exemple.ca"]),
+        operation=st.sampled_from(["purchase", "purchase", "cancellation"]),
+        show_id=st.sampled_from([None, "S1", "S2"]),
+        show_title=st.sampled_from([None, "Le Songe", "LE SONGE", "Phèdre"]),
+        performance_id=st.sampled_from([None, "R1", "R2"]),
+        line=st.integers(2, 99),
+        city=_texts,
+        client_created_on=st.sampled_from([None, date(2020, 2, 29), date(2025, 1, 1)]),
+        price_category=_texts,
+        price_group=_texts,
+        tickets=st.integers(0, 9),
+        net_cents=st.integers(-(10**12), 10**12),
+    )
+    return [draw(st.lists(one, max_size=8)), draw(st.lists(one, max_size=8))]
+
+
+@given(_lines(), st.integers(0, 9), st.integers(0, 9))
+@settings(deadline=None)
+def test_lines_that_are_laid_out_on_disk_give_the_same_rows(
+    files: list[list[Line]], handful: int, gathered: int
+) -> None:
+    told = [sorted(map(repr, rows)) for rows in entries(*files)]
+    assert [sorted(map(repr, rows)) for rows in entries(*files, handful=handful, gathered=gathered)] == told
+
+
+@given(_lines())
+@settings(deadline=None)
+def test_no_ticket_and_no_cent_is_lost_or_doubled(files: list[list[Line]]) -> None:
+    found = entries(*files)
+    lines = [line for rows in files for line in rows if line["operation"] == "purchase"]
+    for name in ("tickets", "net_cents"):
+        assert sum(row[name] for row in found.bookings) == sum(line[name] for line in lines)  # type: ignore[misc]
+    keys = [(row["transaction_id"], row["performance_key"]) for row in found.bookings]
+    assert len(keys) == len(set(keys))
+    assert {row["transaction_id"] for row in found.bookings} == {line["transaction_id"] for line in lines}
 
 
 # Rules 2 and 3: the last purchase and the fields

@@ -21,6 +21,7 @@ from sqlalchemy.pool import StaticPool
 
 from pipeline.errors import Busy, StateError
 from pipeline.scratch import scratch
+from pipeline.store import bulk
 from pipeline.store.trouble import first_line, translated
 
 HEAD = "0001"
@@ -250,6 +251,11 @@ def _tune_sqlite(engine: Engine, patience: float) -> None:
             f"busy_timeout={int(patience * 1000)}",
         ):
             connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "checkin")
+    def _checkin(connection: sqlite3.Connection | None, _record: object) -> None:
+        if connection is not None:
+            bulk.detach(connection)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

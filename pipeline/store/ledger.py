@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -34,6 +34,7 @@ from sqlalchemy import (
 from pipeline.project import same_show
 from pipeline.schema import BOOKING, CANCELLATION, OWNER, Reject
 from pipeline.schema import Row as Record
+from pipeline.store import bulk
 from pipeline.store.tables import (
     bookings,
     cancellations,
@@ -44,7 +45,11 @@ from pipeline.store.tables import (
     rejects,
 )
 
-CHUNK = 5_000
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pipeline.merge import Entries
+
 ASIDE = "/replaced/"
 """What the name of a load that is being replaced begins with; no file can have it."""
 
@@ -83,8 +88,12 @@ class Load:
     as_of: date
     fingerprint: str
     files: tuple[FileRecord, ...]
-    bookings: Sequence[Record]
-    cancellations: Sequence[Record]
+    entries: Entries
+
+    @property
+    def accepted(self) -> int:
+        """How many lines were taken: the ledger has no more rows of it."""
+        return sum(file.accepted for file in self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +191,11 @@ class Ledger:
 
     def insert_entries(self, load: Load, load_id: int, file_ids: Sequence[int]) -> None:
         """The bookings, cancellations and rejects of a load whose own rows are there already."""
-        common = {"account": self._account, "load_id": load_id, "precedence": load.slot.precedence, "current": True}
-        for table, rows in ((bookings, load.bookings), (cancellations, load.cancellations)):
-            for start in range(0, len(rows), CHUNK):
-                chunk = rows[start : start + CHUNK]
-                records = [{**_without_file(row), **common, "file_id": file_ids[_number(row["file"])]} for row in chunk]
-                self._db.execute(insert(table), records)
+        tables = (bookings, cancellations)
+        with bulk.appending(self._db, tables, load.accepted, load.entries.desk) as coming:
+            for part in load.entries.parts():
+                for table, rows in zip(tables, (part.bookings, part.cancellations), strict=True):
+                    coming.append(table, self._stamped(rows, load, load_id, file_ids))
         aside = [
             {
                 "account": self._account,
@@ -203,10 +211,33 @@ class Ledger:
         if aside:
             self._db.execute(insert(rejects), aside)
 
+    def _stamped(self, rows: pa.Table, load: Load, load_id: int, file_ids: Sequence[int]) -> pa.Table:
+        """The rows with what they have in common, and the file's id in place of its position."""
+        import pyarrow as pa
+
+        common: dict[str, Any] = {
+            "account": self._account,
+            "load_id": load_id,
+            "precedence": load.slot.precedence,
+            "current": True,
+        }
+        files_of = pa.array(file_ids, pa.int64()).take(rows.column("file").combine_chunks())
+        stamped = rows.drop_columns("file").append_column("file_id", files_of)
+        alike = pa.repeat(0, rows.num_rows)
+        for name, value in common.items():
+            stamped = stamped.append_column(name, pa.array([value]).take(alike))
+        return stamped
+
     # Which version counts, and whom that touches
 
     def _settle(self, load_ids: Sequence[int], gone: int | None) -> None:
         """Mark the contacts that these loads touch, and choose the current versions anew; `gone` no longer counts."""
+        others = select(loads.c.id).where(loads.c.account == self._account, loads.c.id.not_in(load_ids)).limit(1)
+        if gone is None and self._db.execute(others).first() is None:  # all that there is, as it was written
+            self.mark(select(bookings.c.email).where(bookings.c.account == self._account))
+            theirs = select(cancellations.c.email).where(cancellations.c.account == self._account)
+            self.mark(theirs.where(cancellations.c.email.is_not(None)))
+            return
         touched = union(
             select(bookings.c.transaction_id).where(bookings.c.load_id.in_(load_ids)),
             select(cancellations.c.transaction_id).where(cancellations.c.load_id.in_(load_ids)),
@@ -481,11 +512,3 @@ def chunks(values: Iterable[object], size: int = 800) -> Iterable[list[object]]:
     """Lists of at most `size`: databases limit the number of values in one statement."""
     listed = list(values)
     return (listed[start : start + size] for start in range(0, len(listed), size))
-
-
-def _without_file(row: Record) -> Record:
-    return {key: value for key, value in row.items() if key != "file"}
-
-
-def _number(value: object) -> int:
-    return int(value)  # type: ignore[call-overload, no-any-return]

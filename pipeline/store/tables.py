@@ -155,6 +155,7 @@ marks = Table(
     Column("account", ACCOUNT, primary_key=True),
     Column("email", EMAIL, primary_key=True),
     Column("resend", Boolean, nullable=False),
+    sqlite_with_rowid=False,
     comment="Contacts whose desired and acknowledged state may differ; a receipt takes the mark away.",
 )
 

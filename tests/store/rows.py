@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
 
 from pipeline.contact import Stamp
+from pipeline.merge import Entries, Part
 from pipeline.schema import BOOKING, CANCELLATION, Reject, Row
 from pipeline.store.ledger import FileRecord, Load, Slot
 
@@ -58,6 +62,22 @@ def cancellation(transaction: str, email: str | None, at: str, show: str = "S1",
     return {**row, **more}
 
 
+def entries(bookings: Sequence[Row], cancellations: Sequence[Row]) -> Entries:
+    """These ledger rows, in one part."""
+    tables = (
+        pa.Table.from_pylist(list(bookings), pa.schema([*map(_field, BOOKING), *PLACE])),
+        pa.Table.from_pylist(list(cancellations), pa.schema([*map(_field, CANCELLATION), *PLACE])),
+    )
+    return Entries(lambda: iter([Part(*tables)]))
+
+
+PLACE = [pa.field("file", pa.int64()), pa.field("lines", pa.string())]
+
+
+def _field(name: str) -> pa.Field[Any]:
+    return pa.field(name, pa.int64() if name in ("booked_at", "cancelled_at", "tickets", "net_cents") else pa.string())
+
+
 def load(
     slot: Slot | date,
     bookings: Sequence[Row] = (),
@@ -73,4 +93,4 @@ def load(
     lines = len(bookings) + len(cancellations) + len(rejects)
     name = where.name or f"Theatre_{where.business_date:%Y%m%d}.csv"
     file = FileRecord("transactions", name, digest, lines, lines - len(rejects), tuple(rejects))
-    return Load(where, where.business_date + timedelta(days=1), digest, (file,), bookings, cancellations)
+    return Load(where, where.business_date + timedelta(days=1), digest, (file,), entries(bookings, cancellations))

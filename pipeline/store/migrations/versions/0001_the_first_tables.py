@@ -212,6 +212,7 @@ def upgrade() -> None:
         sa.Column("resend", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("account", "email"),
         comment="Contacts whose desired and acknowledged state may differ; a receipt takes the mark away.",
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "members",
