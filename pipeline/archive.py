@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from isal import igzip
+
 from pipeline.content import open_file
 from pipeline.errors import StateError
 from pipeline.scratch import scratch
@@ -58,7 +60,8 @@ class Archive:
             target.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             target.parent.mkdir(mode=0o700, exist_ok=True)
             with path.open("rb") as plain, _own(part) as raw:
-                with gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as packed:
+                packed = igzip.IGzipFile("", "wb", 2, raw, mtime=0)  # type: ignore[no-untyped-call]
+                with packed:
                     shutil.copyfileobj(plain, packed, BLOCK)
                 raw.flush()
                 os.fsync(raw.fileno())
