@@ -68,14 +68,15 @@ def figure(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def parts(sections: Sequence[Section], how: Circumstances) -> dict[str, str]:
-    """The text of each part of RESULTS.md: the ratios of this run, and its cases."""
-    found = {each.name: f"## {each.title}\n{how}\n{each.body}" for each in sections}
-    marks = [mark for each in sections for mark in each.marks]
-    if marks:
-        rows = ((mark.what, mark.asked, mark.seen) for mark in marks)
-        found["ratios"] = f"## Ratios\n{how}\n{table(('what', 'asked', 'seen'), rows)}"
-    return found
+def case(section: Section, how: Circumstances) -> str:
+    """The part of a case."""
+    return f"## {section.title}\n{how}\n{section.body}"
+
+
+def ratios(sections: Sequence[Section], how: Circumstances) -> dict[str, str]:
+    """The first part: what is asked of the cases of this run, and what was seen."""
+    rows = [(mark.what, mark.asked, mark.seen) for each in sections for mark in each.marks]
+    return {"ratios": f"## Ratios\n{how}\n{table(('what', 'asked', 'seen'), rows)}"} if rows else {}
 
 
 def write(found: dict[str, str], path: Path = RESULTS) -> None:

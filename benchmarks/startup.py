@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from measure import CACHE, Cost, middle, spent
 from place import ACCOUNT, Place, own_folder
@@ -16,19 +17,20 @@ COMMANDS = {
 }
 
 
-def section() -> Section:
+def section(asked: Sequence[int] = (ROUNDS,)) -> Section:
     """The commands in turn, for RESULTS.md."""
+    (rounds,) = asked
     costs: dict[str, list[Cost]] = {name: [] for name in COMMANDS}
     with own_folder(CACHE / "work") as folder:
         Place(folder)
-        for number in range(ROUNDS + 1):
+        for number in range(rounds + 1):
             for name, words in COMMANDS.items():
                 config = [] if words == ["--help"] else ["--config", folder / "config"]
                 cost = spent([sys.executable, "-m", "pipeline", *words, *config])
                 if number:  # the first time, modules may be compiled and the state is made
                     costs[name].append(cost)
     rows = [(f"`{name}`", middle(each)) for name, each in costs.items()]
-    body = f"Medians of {ROUNDS} rounds, an account on an empty SQLite state.\n\n" + table(
+    body = f"Medians of {rounds} rounds, an account on an empty SQLite state.\n\n" + table(
         ("command", "CPU s", "wall s", "peak MiB"),
         [(name, figure(cost.cpu), figure(cost.wall), figure(cost.peak)) for name, cost in rows],
     )

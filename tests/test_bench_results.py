@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from program import clean_environment, shell
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 LINES = 3_000
@@ -60,3 +62,21 @@ def test_only_the_part_that_was_run_is_written_anew(sizes: ModuleType, tmp_path:
     )
     with pytest.raises(SystemExit, match="no place for growth"):
         write({"growth": "x"}, page)
+
+
+def test_the_measured_night_is_a_day_that_the_program_takes(sizes: ModuleType, tmp_path: Path) -> None:
+    import night
+
+    night.write_day(sizes.history(LINES, tmp_path), tmp_path / "day.csv", 500)
+    told = shell("check", str(tmp_path / "day.csv"), "--json").json
+    assert told["lines"] == 500
+    lines = (tmp_path / "day.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert all(line.split(";")[2].startswith(f"{night.DATE} ") for line in lines)
+    assert any("nouveau." in line for line in lines)
+    assert any(line.startswith("ANNULATION;T") for line in lines)
+
+
+def test_each_case_can_be_asked_for_alone() -> None:
+    asked = [sys.executable, str(BENCHMARKS / "run.py"), "--help"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=True, env=clean_environment()).stdout
+    assert all(f"--{case}" in told for case in ("sizes", "growth", "night", "push", "startup", "sftp", "check", "all"))

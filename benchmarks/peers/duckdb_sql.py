@@ -32,37 +32,32 @@ CREATE TABLE lines AS
 SELECT row_number() OVER () + 1 AS line, type_operation = 'ANNULATION' AS cancels, id_reservation AS transaction_id,
        'id:' || id_representation AS performance_key, 'id:' || id_spectacle AS show_key,
        epoch_us(date_transaction::TIMESTAMP) + {clock_sql("date_transaction")} AS moment,
-       left(date_transaction, 10) AS on_day, CASE WHEN good THEN lower(trim(courriel)) END AS email, {COPIED},
+       left(date_transaction, 10) AS on_day,
+       CASE WHEN email LIKE '_%@_%._%' AND NOT contains(email, ' ') THEN email END AS email, {COPIED},
        left(date_evenement, 10) AS performance_end_on, nb_billets::BIGINT AS tickets,
        (replace(montant_net, ',', '.')::DECIMAL(18, 2) * 100)::BIGINT AS net_cents
 FROM (
     FROM read_csv(?, delim = ';', header = true, all_varchar = true, quote = '"', escape = '"')
-    SELECT *, regexp_matches(courriel, '^\s*[^@\s]+@[^@\s]+\.[^@\s]+\s*$') AS good
+    SELECT *, lower(trim(courriel)) AS email
 )
 """
 BOOKINGS_SQL = f"""
 CREATE TABLE bookings AS
-WITH purchases AS (
-    FROM lines SELECT * EXCLUDE (line, moment, on_day), line, moment AS booked_at, on_day AS booked_on
-    WHERE NOT cancels AND email IS NOT NULL
+WITH parts AS (
+    SELECT transaction_id, performance_key, min(line) AS line, max(moment) AS booked_at, max(on_day) AS booked_on,
+           sum(tickets)::BIGINT AS tickets, sum(net_cents)::BIGINT AS net_cents, count(*) AS parts
+    FROM lines WHERE NOT cancels AND email IS NOT NULL GROUP BY ALL
 ), several AS (
-    FROM purchases SELECT transaction_id, performance_key GROUP BY ALL HAVING count(*) > 1
-), found AS (
-    FROM purchases ANTI JOIN several USING (transaction_id, performance_key)
-    SELECT transaction_id, performance_key, show_key, booked_at, booked_on, email, {", ".join(FROM_FILE)},
-           performance_end_on, tickets, net_cents, line::VARCHAR AS lines
-    UNION ALL BY NAME
-    FROM purchases SEMI JOIN several USING (transaction_id, performance_key)
-    SELECT transaction_id, performance_key, arg_min(show_key, line) AS show_key, max(booked_at) AS booked_at,
-           max(booked_on) AS booked_on, arg_min(email, line) AS email,
-           {", ".join(f"arg_min({name}, line) AS {name}" for name in ONCE)},
-           {", ".join(f"words(list({name} ORDER BY line)) AS {name}" for name in JOINED)},
-           arg_min(performance_end_on, line) AS performance_end_on,
-           sum(tickets)::BIGINT AS tickets, sum(net_cents)::BIGINT AS net_cents,
-           string_agg(line, ',' ORDER BY line) AS lines
-    GROUP BY transaction_id, performance_key
+    SELECT transaction_id, performance_key, string_agg(line, ',' ORDER BY line) AS lines,
+           {", ".join(f"words(list({name} ORDER BY line)) AS {name}" for name in JOINED)}
+    FROM lines SEMI JOIN (FROM parts WHERE parts > 1) USING (transaction_id, performance_key)
+    WHERE NOT cancels AND email IS NOT NULL GROUP BY ALL
 )
-SELECT *, row_number() OVER (ORDER BY booked_at, transaction_id, performance_start, performance_id) AS place FROM found
+SELECT p.* EXCLUDE (line, parts), l.show_key, l.email, {", ".join(f"l.{name}" for name in ONCE)}, l.performance_end_on,
+       {", ".join(f"CASE WHEN p.parts > 1 THEN s.{name} ELSE l.{name} END AS {name}" for name in JOINED)},
+       coalesce(s.lines, p.line::VARCHAR) AS lines
+FROM parts p JOIN lines l USING (line)
+     LEFT JOIN several s ON (s.transaction_id, s.performance_key) = (p.transaction_id, p.performance_key)
 """
 CANCELLATIONS_SQL = """
 CREATE TABLE cancellations AS
@@ -74,17 +69,21 @@ FROM lines WHERE cancels GROUP BY transaction_id, performance_key, moment
 """
 CONTACTS_SQL = f"""
 CREATE TABLE contacts AS
-WITH people AS (
-    SELECT email, max(place) AS place, {", ".join(f"arg_max({n}, place) AS {n}" for n in PERSON if n in FROM_FILE)}
-    FROM bookings GROUP BY email
+WITH placed AS (
+    SELECT rowid AS id, row_number() OVER (ORDER BY booked_at, transaction_id, performance_start, performance_id) AS place
+    FROM bookings
+), own AS (
+    SELECT email, arg_max(id, place) AS id, {", ".join(f"arg_max({n}, place) AS {n}" for n in PERSON if n in FROM_FILE)}
+    FROM bookings JOIN placed ON id = bookings.rowid GROUP BY email
 )
-SELECT email, b.booked_on AS consent_date, b.booked_at AS known_at,
-       concat(b.show_title, ', ', left(b.performance_start, 10), ', transaction ', b.transaction_id) AS consent_proof,
-       {", ".join(f"people.{n}" if n in FROM_FILE else f"NULL::VARCHAR AS {n}" for n in PERSON)},
-       left(b.performance_start, 10) AS performance_date, b.tickets, b.net_cents,
-       {", ".join(f"b.{n}" for n in PURCHASE if n in FROM_FILE)},
+SELECT last.email, last.booked_on AS consent_date, last.booked_at AS known_at,
+       concat(last.show_title, ', ', left(last.performance_start, 10), ', transaction ', last.transaction_id)
+           AS consent_proof,
+       {", ".join(f"own.{n}" if n in FROM_FILE else f"NULL::VARCHAR AS {n}" for n in PERSON)},
+       left(last.performance_start, 10) AS performance_date, last.tickets, last.net_cents,
+       {", ".join(f"last.{n}" for n in PURCHASE if n in FROM_FILE)},
        NULL::VARCHAR AS report_category_2, NULL::VARCHAR AS report_category_3, NULL::VARCHAR AS initial_transaction_date
-FROM people JOIN bookings b USING (email, place)
+FROM own JOIN bookings last ON last.rowid = own.id
 """
 SEATS_SQL = """
 CREATE TABLE seats AS
