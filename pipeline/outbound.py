@@ -74,8 +74,9 @@ class Outbound:
             state = State(connection, self._account.name)
             living = {key: group for key, group in state.groups().items() if not group.deleted}
             lost = {key for key, group in living.items() if group.platform_id not in there}
-            seats, people = state.count_memberships(), state.newest_members(policy.SAMPLE)
-        if lost and len(lost) == len(living) and self._platform.reads_back:
+            all_lost = bool(lost) and len(lost) == len(living) and self._platform.reads_back
+            seats, people = (state.count_memberships(), state.newest_members(policy.SAMPLE)) if all_lost else (0, [])
+        if all_lost:
             found = self._platform.read(people)
             if policy.platform_emptied(seats, len(people), len(found)):
                 self._mind(f"none of the {len(lost)} groups that Placier looks after", lost)

@@ -75,7 +75,9 @@ def _guarded(work: Setting, told: Run, prepared: Prepared) -> Prepared:
         history, state = History(connection, work.account.name), State(connection, work.account.name)
         earlier = [hold for hold in history.open_holds() if hold.reason == "leaves"]
         held_before = {pair for hold in earlier for pair in hold.pairs()}
-        held = guard.held_leaves(outline.leaves, held_before, state.count_memberships(), work.account.file.guard)
+        limits = work.account.file.guard
+        seats = state.count_memberships() if len(outline.leaves) > limits.max_leaves else 0
+        held = guard.held_leaves(outline.leaves, held_before, seats, limits)
         mark = guard.fingerprint(held)
         for hold in earlier:
             if not held or hold.fingerprint != mark:

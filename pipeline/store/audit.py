@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import cast
 
 from sqlalchemy import Connection, and_, insert, select, tuple_, update
 
@@ -83,13 +84,15 @@ class Audit:
         """Where the booking of each act's consent stands: file and line numbers; empty if no file says so any more."""
         found: dict[tuple[str, date | None, str], tuple[str, str]] = {}
         columns = ("email", "booked_on", "show_title", "performance_start", "transaction_id", "lines")
-        for chunk in chunks({(act.email, str(act.consent_date)) for act in acts}):
+        for chunk in chunks({(act.email, str(act.consent_date)) for act in acts}, 400):
+            people = {email for email, _ in cast("list[tuple[str, str]]", chunk)}  # the index is by address alone
             query = (
                 select(*(bookings.c[name] for name in columns), files.c.name)
                 .join(files, files.c.id == bookings.c.file_id)
                 .where(
                     bookings.c.account == self._account,
                     bookings.c.current,
+                    bookings.c.email.in_(people),
                     tuple_(bookings.c.email, bookings.c.booked_on).in_(chunk),
                 )
                 .order_by(bookings.c.id)

@@ -78,6 +78,7 @@ class Eraser:
 
     def _keep_what_is_purged(self, old: Sequence[ColumnElement[bool]]) -> None:
         """Before a purge: the seats that rest on it are settled, suppressed people stay known by their contact id."""
+        theirs = select(bookings.c.email).where(*old)
         rests = exists().where(
             *old,
             bookings.c.email == memberships.c.email,
@@ -86,20 +87,21 @@ class Eraser:
                 memberships.c.group_key == literal("performance:") + bookings.c.performance_key,
             ),
         )
-        self._db.execute(update(memberships).where(memberships.c.account == self._account, rests).values(settled=True))
+        mine = and_(memberships.c.account == self._account, memberships.c.email.in_(theirs))
+        self._db.execute(update(memberships).where(mine, rests).values(settled=True))
         self._keep_contact_ids(old)
 
     def _keep_contact_ids(self, which: Sequence[ColumnElement[bool]]) -> None:
-        query = (
-            select(suppressions.c.email, suppressions.c.contact_ids, bookings.c.contact_id)
-            .join(
-                bookings, and_(bookings.c.account == suppressions.c.account, bookings.c.email == suppressions.c.email)
-            )
-            .where(*which, bookings.c.contact_id.is_not(None))
+        query = select(bookings.c.email, bookings.c.contact_id).where(*which, bookings.c.contact_id.is_not(None))
+        bought = list(self._db.execute(query.distinct()))
+        suppressed = select(suppressions.c.email, suppressions.c.contact_ids).where(
+            suppressions.c.account == self._account
         )
+        before = {row.email: row.contact_ids for row in self._db.execute(suppressed)} if bought else {}
         ids: dict[str, set[str]] = {}
-        for email, before, contact_id in self._db.execute(query):
-            ids.setdefault(email, set(before)).add(contact_id)
+        for email, contact_id in bought:
+            if email in before:
+                ids.setdefault(email, set(before[email])).add(contact_id)
         for email, known in ids.items():
             self._db.execute(
                 update(suppressions)

@@ -108,6 +108,7 @@ bookings = Table(
 Index("bookings_by_email", bookings.c.account, bookings.c.email)
 Index("bookings_by_transaction", bookings.c.account, bookings.c.transaction_id, bookings.c.performance_key)
 Index("bookings_by_load", bookings.c.load_id)
+Index("bookings_by_day", bookings.c.account, bookings.c.booked_on)
 Index("bookings_by_contact", bookings.c.account, bookings.c.contact_id)
 
 cancellations = Table(
@@ -133,6 +134,7 @@ cancellations = Table(
 )
 Index("cancellations_by_email", cancellations.c.account, cancellations.c.email)
 Index("cancellations_by_transaction", cancellations.c.account, cancellations.c.transaction_id)
+Index("cancellations_by_day", cancellations.c.account, cancellations.c.cancelled_on)
 Index("cancellations_by_load", cancellations.c.load_id)
 
 rejects = Table(

@@ -69,6 +69,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("bookings", schema=None) as batch_op:
         batch_op.create_index("bookings_by_contact", ["account", "contact_id"], unique=False)
+        batch_op.create_index("bookings_by_day", ["account", "booked_on"], unique=False)
         batch_op.create_index("bookings_by_email", ["account", "email"], unique=False)
         batch_op.create_index("bookings_by_load", ["load_id"], unique=False)
         batch_op.create_index("bookings_by_transaction", ["account", "transaction_id", "performance_key"], unique=False)
@@ -96,6 +97,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("cancellations", schema=None) as batch_op:
         batch_op.create_index("cancellations_by_email", ["account", "email"], unique=False)
+        batch_op.create_index("cancellations_by_day", ["account", "cancelled_on"], unique=False)
         batch_op.create_index("cancellations_by_load", ["load_id"], unique=False)
         batch_op.create_index("cancellations_by_transaction", ["account", "transaction_id"], unique=False)
 
