@@ -5,8 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 
-import httpx
-
 TIMEOUT = 10.0
 
 
@@ -14,6 +12,8 @@ def ping(url: str, suffix: str, complain: Callable[[str], None], timeout: float 
     """GET `url` + `suffix` (`/start`, nothing, or `/fail`); what goes wrong goes to `complain`, without the URL."""
     if not url:
         return
+    import httpx
+
     try:
         with httpx.stream("GET", url.rstrip("/") + suffix, timeout=timeout) as answer:  # whatever it says is not read
             answer.raise_for_status()

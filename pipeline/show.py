@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -10,11 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.contact import Suppression
-from pipeline.doctor import Check
 from pipeline.held import Holding
 from pipeline.log import mask, plain
 from pipeline.plan import Change, Preview
 from pipeline.run import Run
+
+if TYPE_CHECKING:
+    from pipeline.doctor import Check
 
 Json = Mapping[str, object]
 COUNTS = (

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from program import PATIENCE, clean_environment
+from world import World, buy
 
 HEAVY = ("pandas", "pyarrow", "paramiko", "sqlalchemy", "httpx", "pydantic", "rich", "alembic", "numpy", "cryptography")
 ASK = """
@@ -35,6 +36,14 @@ def test_help_loads_nothing_heavy(words: tuple[str, ...]) -> None:
     found = loaded(*words)
     assert found.isdisjoint(HEAVY), sorted(found & set(HEAVY))
     assert {"pipeline", "click"} <= found
+
+
+def test_a_night_loads_no_library_that_it_does_not_need(world: World) -> None:
+    world.day("2026-03-01", [buy("T1", "2026-03-01 10:00:00", "anne@exemple.test")])
+    words = ("run", "demo", "--as-of", "2026-03-02", "--config", str(world.config))
+    assert world.placier("status").code == 0  # the state is made
+    spared = {"alembic", "paramiko", "adbc_driver_sqlite", "apprise", "psycopg"}
+    assert loaded(*words) & spared == set()
 
 
 def test_help_costs_little(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,8 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.sqlite import Insert
 
 from pipeline.contact import Acknowledged, Flight, KnownGroup, Membership, SentBatch, Stamp, Suppression
 from pipeline.forgotten import PREFIX, Forgotten
@@ -285,12 +286,19 @@ class State:
             )
             yield from (tuple(row) for row in self._db.execute(query))
 
+    def _insert(self, table: Table) -> Insert:
+        """The database's own INSERT; what SQLite does not need is not imported for it."""
+        if self._db.dialect.name == "postgresql":
+            from sqlalchemy.dialects import postgresql
+
+            return postgresql.insert(table)  # type: ignore[return-value]  # the two have no type in common
+        return sqlite.insert(table)
+
     def _put(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
         """Insert, or update what has the same key."""
         if not rows:
             return
-        dialect = postgresql if self._db.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(table)
+        statement = self._insert(table)
         keys = [column.name for column in table.primary_key]
         changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
         upsert = statement.on_conflict_do_update(index_elements=keys, set_=changed)

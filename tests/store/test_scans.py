@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, event
-from world import World, buy, cancel, text
+from world import World, buy, cancel
 
 ANNE, BENOIT = "anne@exemple.test", "benoit@exemple.test"
 GROWING = "bookings|cancellations|members|memberships|consent_acts|rejects|other|mine"
@@ -24,7 +24,9 @@ def noted() -> Iterator[list[Statement]]:
     """Every statement that is sent to a database meanwhile."""
     found: list[Statement] = []
 
-    def note(_connection: object, _cursor: object, statement: str, values: object, _context: object, many: bool) -> None:
+    def note(
+        _connection: object, _cursor: object, statement: str, values: object, _context: object, many: bool
+    ) -> None:
         rows = values if many else [values]
         found.append((statement, tuple(rows[0])))  # type: ignore[index]
 
