@@ -101,14 +101,18 @@ class Circumstances:
     inside: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
-def gather(connection: Connection, account: Account, marked: Mapping[str, bool], around: Circumstances) -> Facts:
-    """All the facts that planning looks at for these marked contacts."""
+def gather(
+    connection: Connection, account: Account, marked: Mapping[str, bool], around: Circumstances, *, bare: bool = False
+) -> Facts:
+    """All the facts that planning looks at for these marked contacts; `bare`: not the fields of those who are new."""
     ledger, state = Ledger(connection, account.name), State(connection, account.name)
     buyers = Buyers(connection, account.name)
     bought = buyers.bookings(marked)
     acts = buyers.cancellations(marked, bought)
     owners = buyers.owners(act["transaction_id"] for act in acts)
-    desired = project(bought, acts, owners, rules_of(account))
+    members = state.members(marked)
+    new = marked.keys() - members.keys() if bare else ()
+    desired = project(bought, acts, owners, rules_of(account), bare=new)
     seats = state.memberships(marked)
     for email in around.inside.keys() & marked.keys():
         held = {key: Membership(email, key, "in", around.as_of) for key in around.inside[email]}
@@ -117,7 +121,7 @@ def gather(connection: Connection, account: Account, marked: Mapping[str, bool],
         as_of=around.as_of,
         marked=marked,
         desired=desired,
-        members=state.members(marked),
+        members=members,
         memberships=seats,
         suppressed=around.silenced.among(ledger, marked, desired),
         groups=around.groups.known,

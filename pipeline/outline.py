@@ -102,8 +102,8 @@ class Outline:
         self._skips.update(reasons)
 
     def show(self, changes: Iterable[Change]) -> None:
-        """Changes that may be among the first by address."""
-        self._first += (replace(change, values={}) for change in changes)
+        """Changes that may be among the first by address: what is shown of them is kept."""
+        self._first += (shown(change) for change in changes)
         self._first = sorted(self._first, key=lambda change: change.email)[:SHOWN]
 
     def settle(self, groups: Groups, rules: Policy) -> None:
@@ -314,6 +314,11 @@ class Outline:
     def _need_again(self) -> None:
         joined = self.joined()
         self.new_groups = tuple(group for group in self.new_groups if group.group_key in joined)
+
+
+def shown(change: Change) -> Change:
+    """What is shown of a change."""
+    return replace(change, values={}, consent_date=None, consent_proof="", known_at=0, shortened=0)
 
 
 def _kind(change: Change) -> Kind:

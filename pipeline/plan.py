@@ -18,6 +18,7 @@ from pipeline.project import Desired, Seat
 
 GENERAL = "general"
 RESEND = "sent again on request"
+NEW = "new contact"
 Reason = Literal["cancelled", "corrected"]
 
 
@@ -221,9 +222,14 @@ def _changed_fields(values: Mapping[str, str | int | float], known: Acknowledged
 
 def _reasons(created: bool, fields: Sequence[str], renewed: bool, resend: bool) -> tuple[str, ...]:
     if created:
-        return ("new contact",)
+        return (NEW,)
     words = [f"{name} changed" for name in fields]
     return (*words, *(("consent renewed",) if renewed else ()), *((RESEND,) if resend else ()))
+
+
+def first_reach(on: date, grace_days: int) -> str:
+    """Bookings whose last performance ended on this day or later give a seat on the day `on`."""
+    return policy.first_day_to_join(on, grace_days).isoformat()
 
 
 def seated(seat: Seat | None, membership: Membership | None, as_of: date, grace_days: int) -> bool:
@@ -236,7 +242,7 @@ def seated(seat: Seat | None, membership: Membership | None, as_of: date, grace_
     judged_on = as_of
     if membership is not None and membership.state == "in":
         judged_on = min(as_of, membership.given_on)
-    return seat.reach >= policy.first_day_to_join(judged_on, grace_days).isoformat()
+    return seat.reach >= first_reach(judged_on, grace_days)
 
 
 def _joins(
@@ -287,7 +293,11 @@ def _leave_alone(change: Change, facts: Facts, rules: Policy) -> tuple[Change | 
     return change, ""
 
 
+def _age(seat: Seat) -> tuple[int, str, str, str, str]:
+    return seat.booked_at or 0, seat.performance_start, seat.show_title, seat.show_id, seat.performance_id
+
+
 def _older(one: Seat | None, other: Seat | None) -> Seat | None:
     if one is None or other is None:
         return other if one is None else one
-    return min(one, other, key=lambda seat: (seat.booked_at or 0, seat.performance_start))
+    return min(one, other, key=_age)

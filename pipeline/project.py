@@ -5,8 +5,8 @@ Whom a cancellation concerns is decided here too, order before person: by the tr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 from pipeline import policy
@@ -61,12 +61,17 @@ class Desired:
 
 
 def project(
-    bookings: Sequence[Row], cancellations: Sequence[Row], owners: Sequence[Row], rules: Rules
+    bookings: Sequence[Row],
+    cancellations: Sequence[Row],
+    owners: Sequence[Row],
+    rules: Rules,
+    *,
+    bare: Collection[str] = (),
 ) -> dict[str, Desired]:
     """What the ledger asks for the contacts of `bookings`, by address.
 
     `bookings`: all current bookings of the contacts; `cancellations`: all current ones that may concern them;
-    `owners`: the columns OWNER of every booking of the cancellations' transactions.
+    `owners`: the columns OWNER of every booking of the cancellations' transactions; `bare`: whose fields nobody asks for.
     """
     held: dict[str, list[Row]] = {}
     for booking in bookings:
@@ -76,7 +81,11 @@ def project(
     acts: dict[str, list[Row]] = {}
     for act in resolve(cancellations, owners, held):
         acts.setdefault(str(act["email"]), []).append(act)
-    return {email: _desired(email, rows, acts.get(email, []), rules) for email, rows in held.items()}
+    found = {email: _desired(email, rows, acts.get(email, []), rules) for email, rows in held.items()}
+    return {
+        email: one if email in bare else _filled(one, held[email], acts.get(email, []), rules)
+        for email, one in found.items()
+    }
 
 
 def _purchase_order(row: Row) -> tuple[object, ...]:
@@ -145,9 +154,14 @@ def _by_id(key: object) -> bool:
 
 
 def _group_key(row: Row, groups: str) -> str | None:
-    if row["show_key"] is None or groups == "general-only":
+    return group_key(row["show_key"], row["performance_key"], groups)
+
+
+def group_key(show_key: object, performance_key: object, groups: str) -> str | None:
+    """The group of a booking; None when it gives no seat but in the general group."""
+    if show_key is None or groups == "general-only":
         return None
-    return f"performance:{row['performance_key']}" if groups == "per-performance" else f"show:{row['show_key']}"
+    return f"performance:{performance_key}" if groups == "per-performance" else f"show:{show_key}"
 
 
 def _fully_cancelled(booking: Row, acts: Sequence[Row]) -> bool:
@@ -198,9 +212,28 @@ def _seat(key: str, rows: Sequence[Row], acts: Sequence[Row], cancellation: str)
     )
 
 
+def _counting(rows: Sequence[Row], acts: Sequence[Row], rules: Rules) -> Sequence[Row]:
+    """The bookings that count as purchases and for the consent."""
+    return rows if rules.cancelled_counts or not acts else [row for row in rows if not _fully_cancelled(row, acts)]
+
+
 def _desired(email: str, rows: Sequence[Row], acts: Sequence[Row], rules: Rules) -> Desired:
+    """Consent, seats and contact ids; the fields are lacking yet."""
+    counting = _counting(rows, acts, rules)
+    return Desired(
+        email=email,
+        values={},
+        consent_date=date.fromisoformat(str(counting[-1]["booked_on"])) if counting else None,
+        consent_proof="",
+        known_at=max(_whole(row["booked_at"]) for row in rows),
+        contact_ids=frozenset(str(row["contact_id"]) for row in rows if row["contact_id"]),
+        seats=_seats(rows, acts, rules),
+    )
+
+
+def _filled(bare: Desired, rows: Sequence[Row], acts: Sequence[Row], rules: Rules) -> Desired:
     """Rules 2 and 3: the purchase's fields from the last one, the person's own the latest non-empty of all."""
-    counting = rows if rules.cancelled_counts else [row for row in rows if not _fully_cancelled(row, acts)]
+    counting = _counting(rows, acts, rules)
     last = counting[-1] if counting else None
     values: dict[str, str | int | float] = {}
     shortened = 0
@@ -217,21 +250,11 @@ def _desired(email: str, rows: Sequence[Row], acts: Sequence[Row], rules: Rules)
     for key in REGULAR:
         if raw := _latest(rows, key):
             values[key] = policy.cut(str(raw), MAX_TEXT)
-    consent_date = date.fromisoformat(str(last["booked_on"])) if last is not None else None
     proof = ""
     if last is not None:
         day = str(last["performance_start"] or "")[:10]
         proof = policy.consent_proof(str(last["show_title"] or ""), day, str(last["transaction_id"]))
-    return Desired(
-        email=email,
-        values=values,
-        consent_date=consent_date,
-        consent_proof=proof,
-        known_at=max(_whole(row["booked_at"]) for row in rows),
-        contact_ids=frozenset(str(row["contact_id"]) for row in rows if row["contact_id"]),
-        seats=_seats(rows, acts, rules),
-        shortened=shortened,
-    )
+    return replace(bare, values=values, consent_proof=proof, shortened=shortened)
 
 
 def _latest(rows: Sequence[Row], key: str) -> str | None:

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 from pipeline.config import Account
 from pipeline.facts import Circumstances, gather, strangers
+from pipeline.forgotten import PREFIX
 from pipeline.outline import Outline
-from pipeline.plan import Change, decide
+from pipeline.plan import Change, Facts, decide, need
+from pipeline.quick import Quick
+from pipeline.spool import parts
 from pipeline.store.buyers import Buyers
 from pipeline.store.database import Database
 
@@ -28,13 +31,41 @@ class Sketch:
     def outline(self, adopted: Collection[str]) -> tuple[Outline, set[tuple[str, str]]]:
         """The plan of all marked contacts in outline; and who may be in which group by another's hand."""
         found, asked = Outline(self.around.as_of), set()
-        for marked in self._marked():
+        for marked in self._after_the_quick(found):
             with self.database.transaction() as connection:
-                facts = gather(connection, self.account, marked, self.around)
+                facts = gather(connection, self.account, marked, self.around, bare=True)
             asked |= strangers(facts, adopted)
             found.note(decide(facts, self.account.file.policy), facts.members)
         found.settle(self.around.groups, self.account.file.policy)
         return found, asked
+
+    def _after_the_quick(self, found: Outline) -> Iterator[dict[str, bool]]:
+        """Note all who are ordinary in one pass, if most of many marked contacts may be; gives the others, part by part."""
+        silenced, groups = self.around.silenced, self.around.groups
+        with self.database.transaction() as connection:
+            pending, known = Buyers(connection, self.account.name).pending()
+        hidden = any(email.startswith(PREFIX) for email in silenced.known)  # under a hash: nobody is found by it
+        if pending <= self.portion or known > pending or hidden:
+            return self._marked()
+        living = frozenset(key for key in groups.known if groups.living(key))
+        quick = Quick(found, self.account.file.policy, living)
+        with self.database.transaction() as connection:
+            buyers = Buyers(connection, self.account.name)
+            seats = buyers.seats(self.account.file.policy.groups)
+            quick.go(buyers.all_marked(), buyers.odd(silenced.old_ids), seats)
+        self._name(quick, found)
+        return quick.others(self.portion)
+
+    def _name(self, quick: Quick, found: Outline) -> None:
+        """The groups that are not there are named after their oldest seats, which the full way tells."""
+        named: dict[str, list[str]] = {}
+        for key, (_, whose) in quick.oldest.items():
+            for email in whose:
+                named.setdefault(email, []).append(key)
+        for emails in parts(sorted(named), self.portion):
+            for email, desired in self._facts(emails).desired.items():
+                for key in named[email]:
+                    need(found.needed, key, desired.seats[key])
 
     def _marked(self) -> Iterator[dict[str, bool]]:
         last = ""
@@ -48,7 +79,9 @@ class Sketch:
 
     def changes(self, emails: Collection[str]) -> list[Change]:
         """The changes of some of the contacts, as they were when the outline was made."""
+        return list(decide(self._facts(emails), self.account.file.policy).changes)
+
+    def _facts(self, emails: Collection[str]) -> Facts:
         with self.database.transaction() as connection:
             marked = Buyers(connection, self.account.name).marks_of(emails)
-            facts = gather(connection, self.account, marked, self.around)
-        return list(decide(facts, self.account.file.policy).changes)
+            return gather(connection, self.account, marked, self.around)

@@ -12,7 +12,7 @@ from pipeline.config import Guard, Policy
 from pipeline.contact import Acknowledged, Group, KnownGroup, Membership
 from pipeline.guard import fingerprint, held_leaves
 from pipeline.naming import Groups
-from pipeline.outline import Outline
+from pipeline.outline import Outline, shown
 from pipeline.plan import Change, Decided, Facts, Leave, NewGroup, Preview, decide
 from pipeline.project import Desired, Seat
 
@@ -127,7 +127,7 @@ def plan(made: Facts, rules: Policy) -> Planned:
     outline.note(decided, made.members)
     outline.settle(Groups(made.groups, made.platform), rules)
     changes = allowed(outline, *decided.changes)
-    assert [replace(change, values={}) for change in changes] == list(outline.preview().changes)
+    assert [shown(change) for change in changes] == list(outline.preview().changes)
     assert len(changes) == outline.preview().contacts
     settled = set(outline.quiet()) - decided.skipped.keys()
     return Planned(outline, changes, tuple(sorted(settled)))

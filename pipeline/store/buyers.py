@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, func, null, select, text, union
+from sqlalchemy.sql.elements import TextClause
 
 from pipeline.schema import BOOKING, CANCELLATION, OWNER, Row
-from pipeline.store.tables import bookings, cancellations, marks
+from pipeline.store.tables import bookings, cancellations, marks, members, memberships, suppressions
 
 IN_ONE = 800
 """Databases limit the number of values in one statement."""
+BLOCK = 5_000
+"""Rows that are fetched at once."""
 
 
 class Buyers:
@@ -50,6 +53,84 @@ class Buyers:
     def owners(self, transactions: Iterable[object]) -> list[Row]:
         """The columns OWNER of the current bookings of these transactions."""
         return self._rows(bookings, OWNER, bookings.c.transaction_id, set(transactions))
+
+    # In one pass
+
+    def pending(self) -> tuple[int, int]:
+        """How many contacts are marked, and how many are acknowledged."""
+        mine = [
+            select(func.count()).select_from(table).where(table.c.account == self._account)
+            for table in (marks, members)
+        ]
+        return self._db.execute(mine[0]).scalar_one(), self._db.execute(mine[1]).scalar_one()
+
+    def all_marked(self) -> Iterator[tuple[str, bool]]:
+        """Every marked address by address, each with whether it is to be sent again."""
+        query = select(marks.c.email, marks.c.resend).where(marks.c.account == self._account)
+        return self._stream(query.order_by(self._sorted(marks.c.email)))
+
+    def seats(self, groups: str) -> Iterator[tuple[str, str | None, str | None, int, str]]:
+        """By address: a row for each group that its current bookings concern: (address, key, reach, booked at, booked on).
+
+        `groups` is the policy; the key is that of the show or the performance, None where a booking gives no seat; the
+        rest are the greatest of these bookings.  The table is read once from end to end and sorted: with the bookings'
+        index, each row would be looked for at random.
+        """
+        key: ColumnElement[Any] = null()
+        if groups == "per-show":
+            key = bookings.c.show_key
+        elif groups == "per-performance":
+            key = case((bookings.c.show_key.is_not(None), bookings.c.performance_key))
+        mine: ColumnElement[bool] | TextClause = bookings.c.account == self._account
+        if self._db.dialect.name == "sqlite":
+            mine = text("+bookings.account = :account").bindparams(account=self._account)  # the sign: by no index
+        email = self._sorted(bookings.c.email)
+        greatest = (bookings.c.performance_end_on, bookings.c.booked_at, bookings.c.booked_on)
+        query = select(email, key, *map(func.max, greatest)).where(mine, bookings.c.current)
+        return self._stream(query.group_by(email, key).order_by(email))
+
+    def odd(self, contact_ids: Collection[str]) -> Iterator[str]:
+        """By address: all about whom more is known than bookings: acknowledged, cancelled, suppressed, to be sent again.
+
+        `contact_ids`: those of suppressed people whose bookings were purged.
+        """
+        theirs, other = bookings.alias("theirs"), bookings.alias("other")
+        cancelled = and_(
+            cancellations.c.account == bookings.c.account,
+            cancellations.c.transaction_id == bookings.c.transaction_id,
+            cancellations.c.current,
+        )
+        queries = [
+            *(
+                select(table.c.email).where(table.c.account == self._account)
+                for table in (members, memberships, suppressions)
+            ),
+            select(marks.c.email).where(marks.c.account == self._account, marks.c.resend),
+            select(cancellations.c.email).where(
+                cancellations.c.account == self._account, cancellations.c.current, cancellations.c.email.is_not(None)
+            ),
+            select(bookings.c.email).join(cancellations, cancelled).where(cancellations.c.account == self._account),
+            select(other.c.email)
+            .select_from(suppressions)
+            .join(theirs, and_(theirs.c.account == suppressions.c.account, theirs.c.email == suppressions.c.email))
+            .join(other, and_(other.c.account == theirs.c.account, other.c.contact_id == theirs.c.contact_id))
+            .where(suppressions.c.account == self._account),
+            *(
+                select(bookings.c.email).where(bookings.c.account == self._account, bookings.c.contact_id.in_(chunk))
+                for chunk in chunks(contact_ids)
+            ),
+        ]
+        found = union(*queries).subquery()
+        email = self._sorted(found.c.email)
+        return (row[0] for row in self._stream(select(email).order_by(email)))
+
+    def _sorted(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """A text by its code points, as Python sorts it."""
+        return column.collate("C") if self._db.dialect.name == "postgresql" else column
+
+    def _stream(self, query: Select[Any]) -> Iterator[Any]:
+        for block in self._db.execute(query, execution_options={"yield_per": BLOCK}).partitions():
+            yield from block
 
     def _rows(
         self, table: Table, names: Collection[str], column: ColumnElement[Any], values: Iterable[object]
