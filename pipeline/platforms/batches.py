@@ -26,7 +26,7 @@ class Batches:
     def __init__(self, http: Transport, config: CyberimpactPlatform, log: FilteringBoundLogger) -> None:
         self._http = http
         self._deadline = config.batch_deadline
-        self._first_poll = config.first_poll
+        self._first_poll = max(config.first_poll, SHORTEST_POLL)
         self._most = config.batch_size
         self._log = log
 
@@ -69,7 +69,10 @@ class Batches:
             self._log.warning("batch outcome unknown", why="no number", people=len(batch.people))
             return Outcome(False, {})
         taken(number)
+        started = self._http.clock()
         progress, body = self._follow(number, self._deadline)
+        if progress == "done":  # the next one is asked for after half of what this one took
+            self._first_poll = min(max((self._http.clock() - started) / 2, SHORTEST_POLL), LONGEST_POLL)
         if progress in UNKNOWN:
             self._log.warning("batch outcome unknown", batch=number, why=UNKNOWN[progress], people=len(batch.people))
             return Outcome(False, {})
@@ -78,7 +81,7 @@ class Batches:
     def _follow(self, number: int, seconds: float) -> tuple[str, JsonObject]:
         """Ask for a batch until it ends, at most for so many seconds; a status that nobody documented is no end."""
         deadline = self._http.clock() + seconds
-        pause = max(self._first_poll, SHORTEST_POLL)
+        pause = self._first_poll
         while True:
             self._http.sleep(pause)
             try:
