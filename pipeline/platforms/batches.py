@@ -36,14 +36,16 @@ class Batches:
         One that is refused whole is halved until what is wrong with it stands alone: a person, who is then refused, or
         its size, which is remembered; Refusal when it is neither.
         """
-        check("BatchAddMembers", wire.batch_payload(batch, ids))
+        payload = wire.batch_payload(batch, ids)
+        check("BatchAddMembers", payload)
         pending = [batch.people[start : start + self._most] for start in range(0, len(batch.people), self._most)]
         outcomes: list[Outcome] = []
         accepted = refusals = 0
         while pending:
             part = Batch(batch.groups, pending.pop(0))
             try:
-                outcomes.append(self._one(part, ids, taken))
+                whole = len(part.people) == len(batch.people)
+                outcomes.append(self._one(part, payload if whole else wire.batch_payload(part, ids), taken))
                 accepted = max(accepted, len(part.people))
             except Refusal as refusal:
                 refusals += 1
@@ -62,8 +64,8 @@ class Batches:
         """Whether a batch has ended or is forgotten; waited for until the deadline if `patient`."""
         return self._follow(number, self._deadline if patient else 0.0)[0] != "running"
 
-    def _one(self, batch: Batch, ids: Mapping[str, str], taken: Callable[[int], None]) -> Outcome:
-        body = self._http.send("POST", "/batches", wire.batch_payload(batch, ids), repeatable=True)
+    def _one(self, batch: Batch, payload: JsonObject, taken: Callable[[int], None]) -> Outcome:
+        body = self._http.send("POST", "/batches", payload, repeatable=True)
         number = wire.as_int(body.get("id"))
         if number is None:
             self._log.warning("batch outcome unknown", why="no number", people=len(batch.people))

@@ -117,7 +117,8 @@ class Transport:
         if language:
             headers["Accept-Language"] = language.replace("_", "-")
         self._host = _host(self._base)
-        self._client = _client(headers, timeout, trust_env=self._host not in {"localhost", "127.0.0.1", "::1"})
+        near = self._host in {"localhost", "127.0.0.1", "::1"}
+        self._client = _client(headers, timeout, trust_env=not near, plain=near and self._base.startswith("http://"))
 
     def get(self, path: str, query: Query | None = None) -> JsonObject:
         """The JSON object at `path`; Refusal for a 4xx, PlatformUnavailable when no attempt gave an answer."""
@@ -262,13 +263,17 @@ class Transport:
         raise PlatformUnavailable(f"{what}: {reason}, outcome unknown", GO_ON)
 
 
-def _client(headers: Mapping[str, str], timeout: float, *, trust_env: bool) -> httpx.Client:
-    """A client that verifies certificates and follows no redirect, whatever the environment says."""
+def _client(headers: Mapping[str, str], timeout: float, *, trust_env: bool, plain: bool) -> httpx.Client:
+    """A client that verifies certificates and follows no redirect, whatever the environment says.
+
+    `plain`: no certificate will be met; the authorities, slow to load, are left out, and none would be accepted.
+    """
     try:
         return httpx.Client(
             headers=headers,
             timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
             trust_env=trust_env,
+            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else True,
         )
     except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
         raise PlatformError(
