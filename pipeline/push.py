@@ -217,7 +217,7 @@ def _problem(change: Change, before: Member | None, after: Member | None, platfo
     old = {} if before is None else before.values
     for key in [*REGULAR, *BY_KEY]:
         ours, theirs = change.values.get(key), after.values.get(key)
-        if key in PERSONAL and ours is None:
+        if ours == theirs or (key in PERSONAL and ours is None):
             continue
         if not same(ours, theirs) and same(theirs, old.get(key)):
             return f"the field {key} was not written"

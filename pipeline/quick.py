@@ -86,23 +86,21 @@ class Quick:
 
     def _number(self, email: str, theirs: Iterable[Seat]) -> int | None:
         """What is to happen to a contact, as the outline's number of it; None when the full way must tell."""
-        booked_on, keys = "", []
+        booked_on, seated = "", {}
         for _, key, reach, booked_at, day in theirs:
             booked_on = max(booked_on, day)
             if key is not None and reach is not None and reach >= self._first:
                 named = group_key(key, key, self._rules.groups)
                 if named is not None:
-                    keys.append(named)
-                    if named not in self._living:
-                        self._need(named, booked_at, email)
+                    seated[named] = booked_at
         ended = self._ended(booked_on)
-        if ended is None:
-            return None
-        if ended:
-            return SKIPPED
+        if ended is not False:
+            return SKIPPED if ended else None
         if GENERAL not in self._living:
             need(self._outline.needed, GENERAL, None)
-        joins = (GENERAL, *sorted(keys))
+        for key in seated.keys() - self._living:
+            self._need(key, seated[key], email)
+        joins = (GENERAL, *sorted(seated))
         if len(self._shown) < SHOWN:
             self._shown.append(Change(email, True, True, False, {}, frozenset(), None, "", 0, joins, (), (NEW,)))
         if joins not in self._numbers:

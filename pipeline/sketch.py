@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 from pipeline.config import Account
@@ -51,8 +52,12 @@ class Sketch:
         quick = Quick(found, self.account.file.policy, living)
         with self.database.transaction() as connection:
             buyers = Buyers(connection, self.account.name)
-            seats = buyers.seats(self.account.file.policy.groups)
-            quick.go(buyers.all_marked(), buyers.odd(silenced.old_ids), seats)
+            with (
+                closing(buyers.all_marked()) as marked,
+                closing(buyers.odd(silenced.old_ids)) as odd,
+                closing(buyers.seats(self.account.file.policy.groups)) as seats,
+            ):
+                quick.go(marked, odd, seats)
         self._name(quick, found)
         return quick.others(self.portion)
 

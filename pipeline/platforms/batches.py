@@ -71,21 +71,22 @@ class Batches:
             self._log.warning("batch outcome unknown", why="no number", people=len(batch.people))
             return Outcome(False, {})
         taken(number)
-        started = self._http.clock()
         progress, body = self._follow(number, self._deadline)
-        if progress == "done":  # the next one is asked for after half of what this one took
-            self._first_poll = min(max((self._http.clock() - started) / 2, SHORTEST_POLL), LONGEST_POLL)
         if progress in UNKNOWN:
             self._log.warning("batch outcome unknown", batch=number, why=UNKNOWN[progress], people=len(batch.people))
             return Outcome(False, {})
         return Outcome(progress == "done", wire.refused(body, batch))
 
     def _follow(self, number: int, seconds: float) -> tuple[str, JsonObject]:
-        """Ask for a batch until it ends, at most for so many seconds; a status that nobody documented is no end."""
+        """Ask for a batch until it ends, at most for so many seconds; a status that nobody documented is no end.
+
+        The next one is asked for first after half of what this one was waited for.
+        """
         deadline = self._http.clock() + seconds
-        pause = self._first_poll
+        pause, waited = self._first_poll, 0.0
         while True:
             self._http.sleep(pause)
+            waited += pause
             try:
                 body = self._http.get(f"/batches/{number}", {"showErrorDetails": "true"})
             except Refusal as refusal:
@@ -94,6 +95,7 @@ class Batches:
                 return "forgotten", {}
             progress = wire.progress(body)
             if progress != "running":
+                self._first_poll = min(max(waited / 2, SHORTEST_POLL), LONGEST_POLL)
                 return progress, body
             pause = min(pause * POLL_GROWTH, LONGEST_POLL)
             if self._http.clock() + pause > deadline:

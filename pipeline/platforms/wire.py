@@ -105,7 +105,9 @@ def _whole(text: str) -> int | None:
 
 def as_text(value: object) -> str:
     """A text, trimmed, without what no database stores; "" for what is no text."""
-    return _UNSTORABLE.sub("", value).strip() if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    return value.strip() if value.isprintable() else _UNSTORABLE.sub("", value).strip()
 
 
 def as_day(value: object) -> date | None:

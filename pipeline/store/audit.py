@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import cast
+from typing import Any
 
-from sqlalchemy import Connection, and_, insert, select, tuple_, update
+from sqlalchemy import Connection, and_, insert, select, update
 
 from pipeline import policy
 from pipeline.contact import Acknowledged, Stamp, Suppression
@@ -84,24 +84,23 @@ class Audit:
         """Where the booking of each act's consent stands: file and line numbers; empty if no file says so any more."""
         found: dict[tuple[str, date | None, str], tuple[str, str]] = {}
         columns = ("email", "booked_on", "show_title", "performance_start", "transaction_id", "lines")
-        for chunk in chunks({(act.email, str(act.consent_date)) for act in acts}, 400):
-            people = {email for email, _ in cast("list[tuple[str, str]]", chunk)}  # the index is by address alone
+        wanted = {(act.email, str(act.consent_date)) for act in acts}
+        for chunk in chunks({act.email for act in acts}):  # the index is by address alone
             query = (
                 select(*(bookings.c[name] for name in columns), files.c.name)
                 .join(files, files.c.id == bookings.c.file_id)
                 .where(
                     bookings.c.account == self._account,
                     bookings.c.current,
-                    bookings.c.email.in_(people),
-                    tuple_(bookings.c.email, bookings.c.booked_on).in_(chunk),
+                    bookings.c.email.in_(chunk),
                 )
                 .order_by(bookings.c.id)
             )
-            for row in self._db.execute(query):
-                proof = policy.consent_proof(
-                    row.show_title or "", (row.performance_start or "")[:10], row.transaction_id
-                )
-                found[row.email, date.fromisoformat(row.booked_on), proof] = (row.name, row.lines)
+            rows: Sequence[Any] = self._db.execute(query).fetchall()
+            for email, day, title, start, transaction, lines, name in rows:
+                if (email, day) in wanted:
+                    proof = policy.consent_proof(title or "", (start or "")[:10], transaction)
+                    found[email, date.fromisoformat(day), proof] = (name, lines)
         return [found.get((act.email, act.consent_date, act.consent_proof), ("", "")) for act in acts]
 
     # Reading

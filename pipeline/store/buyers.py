@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, func, null, select, text, union
@@ -64,12 +64,12 @@ class Buyers:
         ]
         return self._db.execute(mine[0]).scalar_one(), self._db.execute(mine[1]).scalar_one()
 
-    def all_marked(self) -> Iterator[tuple[str, bool]]:
+    def all_marked(self) -> Generator[tuple[str, bool], None, None]:
         """Every marked address by address, each with whether it is to be sent again."""
         query = select(marks.c.email, marks.c.resend).where(marks.c.account == self._account)
         return self._stream(query.order_by(self._sorted(marks.c.email)))
 
-    def seats(self, groups: str) -> Iterator[tuple[str, str | None, str | None, int, str]]:
+    def seats(self, groups: str) -> Generator[tuple[str, str | None, str | None, int, str], None, None]:
         """By address: a row for each group that its current bookings concern: (address, key, reach, booked at, booked on).
 
         `groups` is the policy; the key is that of the show or the performance, None where a booking gives no seat; the
@@ -87,9 +87,10 @@ class Buyers:
         email = self._sorted(bookings.c.email)
         greatest = (bookings.c.performance_end_on, bookings.c.booked_at, bookings.c.booked_on)
         query = select(email, key, *map(func.max, greatest)).where(mine, bookings.c.current)
-        return self._stream(query.group_by(email, key).order_by(email))
+        by = (email,) if groups == "general-only" else (email, key)
+        return self._stream(query.group_by(*by).order_by(email))
 
-    def odd(self, contact_ids: Collection[str]) -> Iterator[str]:
+    def odd(self, contact_ids: Collection[str]) -> Generator[str, None, None]:
         """By address: all about whom more is known than bookings: acknowledged, cancelled, suppressed, to be sent again.
 
         `contact_ids`: those of suppressed people whose bookings were purged.
@@ -122,15 +123,17 @@ class Buyers:
         ]
         found = union(*queries).subquery()
         email = self._sorted(found.c.email)
-        return (row[0] for row in self._stream(select(email).order_by(email)))
+        for row in self._stream(select(email).order_by(email)):
+            yield row[0]
 
     def _sorted(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """A text by its code points, as Python sorts it."""
         return column.collate("C") if self._db.dialect.name == "postgresql" else column
 
-    def _stream(self, query: Select[Any]) -> Iterator[Any]:
-        for block in self._db.execute(query, execution_options={"yield_per": BLOCK}).partitions():
-            yield from block
+    def _stream(self, query: Select[Any]) -> Generator[Any, None, None]:
+        with self._db.execute(query, execution_options={"yield_per": BLOCK}) as result:
+            for block in result.partitions():
+                yield from block
 
     def _rows(
         self, table: Table, names: Collection[str], column: ColumnElement[Any], values: Iterable[object]

@@ -1,0 +1,191 @@
+"""The quick way of planning and the full one agree, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert
+
+from pipeline.config import Account, AccountFile
+from pipeline.contact import Group, KnownGroup
+from pipeline.facts import Circumstances, Silenced
+from pipeline.forgotten import Forgotten
+from pipeline.naming import Groups
+from pipeline.schema import BOOKING, CANCELLATION
+from pipeline.sketch import Sketch
+from pipeline.store import tables
+from pipeline.store.acknowledged import State
+from pipeline.store.database import Database
+
+AS_OF = date(2026, 3, 10)
+PEOPLE = ("anne@exemple.test", "eve@exemple.test", "o'neil+b@exemple.test", "zoe-a@exemple.test", "zoe.b@exemple.test", "éva@exemple.test")  # fmt: skip
+ACCOUNTS = count()
+people = st.sampled_from(PEOPLE)
+some = st.lists(people, max_size=2, unique=True)
+sold_on = st.sampled_from([0, 1, 400, *range(727, 734)]).map(lambda days: AS_OF - timedelta(days=days))
+ends = st.none() | st.integers(-5, 3).map(lambda days: (AS_OF + timedelta(days=days)).isoformat())
+
+
+@st.composite
+def bought(draw: st.DrawFn) -> dict[str, object]:
+    """A booking: of a show or of none, at a few instants so that ties are common."""
+    show = draw(st.sampled_from([None, "id:S1", "id:S2", "title:le songe"]))
+    day = draw(sold_on)
+    night = draw(st.integers(1, 2))
+    return {
+        **dict.fromkeys(BOOKING),
+        "transaction_id": f"T{draw(st.integers(1, 6))}",
+        "performance_key": f"id:{show}-{night}",
+        "show_key": show,
+        "show_title": draw(st.sampled_from([None, "Le Songe", "Le Songe d'une nuit"])),
+        "show_id": None if show is None else show[3:],
+        "performance_id": f"R{night}",
+        "performance_start": f"2026-03-0{night} 20:00:00",
+        "performance_end_on": draw(ends),
+        "booked_at": day.toordinal() * 1000 + draw(st.integers(0, 1)),
+        "booked_on": day.isoformat(),
+        "email": draw(people),
+        "contact_id": draw(st.sampled_from([None, "C1", "C2", "C3"])),
+        "tickets": 2,
+        "net_cents": 1000,
+    }
+
+
+@st.composite
+def cancelled(draw: st.DrawFn) -> dict[str, object]:
+    """A cancellation, by transaction or by address."""
+    show = draw(st.sampled_from([None, "id:S1", "id:S2"]))
+    day = draw(sold_on)
+    return {
+        **dict.fromkeys(CANCELLATION),
+        "transaction_id": f"T{draw(st.integers(1, 9))}",
+        "performance_key": f"id:{show}-1",
+        "show_key": show,
+        "cancelled_at": day.toordinal() * 1000,
+        "cancelled_on": day.isoformat(),
+        "email": draw(st.none() | people),
+        "tickets": 2,
+    }
+
+
+def account(name: str, policy: dict[str, object]) -> Account:
+    source = {"kind": "folder", "path": "depot"}
+    platform = {"kind": "csv", "path": "imports"}
+    file = AccountFile.model_validate({"organisation": "X", "source": source, "platform": platform, "policy": policy})
+    return Account(name, file, Path(), Path())
+
+
+def fill(database: Database, name: str, **rows: Sequence[dict[str, object]]) -> None:
+    entry = {"account": name, "load_id": 1, "file_id": 1, "lines": "2", "precedence": 1, "current": True}
+    with database.transaction() as connection:
+        for table, listed in rows.items():
+            common = entry if table in {"bookings", "cancellations"} else {"account": name}
+            if listed:
+                connection.execute(insert(tables.metadata.tables[table]), [{**common, **row} for row in listed])
+
+
+def told(sketch: Sketch) -> dict[str, Any]:
+    """All that an outline tells."""
+    outline, asked = sketch.outline(())
+    packed = outline.packed(2)
+    return {
+        "preview": outline.preview(),
+        "leaves": outline.leaves,
+        "needed": outline.needed,
+        "asked": asked,
+        "upserts": sorted(outline.upserts()),
+        "joiners": sorted(outline.joiners()),
+        "expected": sorted(outline.expected()),
+        "quiet": sorted(outline.quiet()),
+        "waits": [email for email in PEOPLE if outline.waits(email)],
+        "batches": [(sorted(b.groups), [outline.people(part) for part in (*b.first, *b.again)]) for b in packed],
+    }
+
+
+@settings(
+    max_examples=settings().max_examples // 2,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    sold=st.lists(bought(), max_size=12),
+    gone=st.lists(cancelled(), max_size=3),
+    known=some,
+    seated=some,
+    suppressed=st.dictionaries(people, st.sampled_from(["unsubscribed", "bounced"]), max_size=2),
+    purged=st.sampled_from([(), ("C1",), ("C2",)]),
+    resend=some,
+    unmarked=some,
+    dynamic=st.booleans(),
+    policy=st.fixed_dictionaries({
+        "groups": st.sampled_from(["per-show", "per-performance", "general-only"]),
+        "cancellation": st.sampled_from(["any", "exact"]),
+        "cancelled_counts": st.booleans(),
+    }),
+)  # fmt: skip
+@example(
+    sold=[], gone=[], known=[], seated=[], suppressed={}, purged=(), resend=[], unmarked=[], dynamic=False, policy={}
+)
+def test_the_quick_way_and_the_full_one_agree(  # noqa: PLR0917
+    database: Database, sold, gone, known, seated, suppressed, purged, resend, unmarked, dynamic, policy
+) -> None:
+    name = f"demo{next(ACCOUNTS)}"
+    member = {
+        "values": {},
+        "consent_date": AS_OF,
+        "consent_proof": "",
+        "consent_kept": "",
+        "known_at": 1,
+        "sent_on": AS_OF,
+    }
+    seat = {"group_key": "show:id:S1", "state": "in", "given_on": AS_OF, "settled": False}
+    entry = {"since": None, "seen_on": AS_OF, "contact_ids": list(purged), "back_on": None}
+    marked = [email for email in PEOPLE if email not in unmarked]
+    fill(
+        database,
+        name,
+        bookings=sold,
+        cancellations=gone,
+        members=[{"email": email, **member} for email in known],
+        memberships=[{"email": email, **seat} for email in seated],
+        suppressions=[{"email": email, "reason": reason, **entry} for email, reason in suppressed.items()],
+        marks=[{"email": email, "resend": email in resend} for email in marked],
+    )
+    with database.transaction() as connection:
+        silenced = Silenced.of(State(connection, name))
+    there = KnownGroup("show:id:S1", 7, "Le Songe", deleted=False)
+    groups = Groups({there.group_key: there}, [Group(7, "Le Songe", dynamic, 0)])
+    around = Circumstances(AS_OF, groups, silenced)
+    whole = told(Sketch(account(name, policy), database, around, 1_000))
+    assert told(Sketch(account(name, policy), database, around, 1)) == whole
+    if not (known or seated or suppressed or gone or resend):
+        assert {*whole["upserts"], *whole["quiet"]} == set(marked)
+
+
+def test_the_suppressed_who_were_forgotten_are_found_by_the_full_way(database: Database) -> None:
+    names = Forgotten("00" * 32, {})
+    sold = [
+        {**dict.fromkeys(BOOKING), "transaction_id": f"T-{email}", "performance_key": "id:R1", "booked_at": 1, "booked_on": "2026-03-01",
+         "email": email, "tickets": 1, "net_cents": 1} for email in PEOPLE
+    ]  # fmt: skip
+    entry = {"reason": "unsubscribed", "since": None, "seen_on": AS_OF, "contact_ids": [], "back_on": None}
+    fill(
+        database,
+        "demo",
+        bookings=sold,
+        suppressions=[{"email": names.name(PEOPLE[0]), **entry}],
+        keys=[{"key": names.key}],
+        tombstones=[{"digest": names.name(PEOPLE[0]), "forgotten_on": AS_OF}],
+        marks=[{"email": email, "resend": False} for email in PEOPLE],
+    )
+    with database.transaction() as connection:
+        around = Circumstances(AS_OF, Groups({}, []), Silenced.of(State(connection, "demo")))
+    found = told(Sketch(account("demo", {}), database, around, 1))
+    assert found["preview"].skips == {"unsubscribed": 1}
+    assert found["upserts"] == sorted(PEOPLE[1:])
