@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
@@ -106,6 +107,64 @@ def told(sketch: Sketch) -> dict[str, Any]:
         "waits": [email for email in PEOPLE if outline.waits(email)],
         "batches": [(sorted(b.groups), [outline.people(part) for part in (*b.first, *b.again)]) for b in packed],
     }
+
+
+def plain(email: str, transaction: str = "T1", **more: object) -> dict[str, object]:
+    """A booking of a show that is still to come."""
+    return {
+        **dict.fromkeys(BOOKING), "transaction_id": transaction, "performance_key": "id:R1", "show_key": "id:S2", "show_id": "S2",
+        "show_title": "Phèdre", "performance_start": "2026-04-01 20:00:00", "performance_end_on": "2026-04-01",
+        "booked_at": 1, "booked_on": "2026-03-01", "email": email, "tickets": 2, "net_cents": 1000, **more,
+    }  # fmt: skip
+
+
+def act(transaction: str, email: str | None) -> dict[str, object]:
+    """A cancellation of that show."""
+    return {
+        **dict.fromkeys(CANCELLATION), "transaction_id": transaction, "performance_key": "id:R1", "show_key": "id:S2",
+        "cancelled_at": 5, "cancelled_on": "2026-03-02", "email": email, "tickets": 2,
+    }  # fmt: skip
+
+
+GONE = {"reason": "unsubscribed", "since": None, "seen_on": AS_OF, "contact_ids": [], "back_on": None}
+ANNE, EVE, ZOE = PEOPLE[0], PEOPLE[1], PEOPLE[3]
+CASES: dict[str, tuple[dict[str, Sequence[dict[str, object]]], list[str]]] = {
+    "ordinary": ({"bookings": [plain(ANNE), plain(EVE)]}, [ANNE, EVE]),
+    "cancelled by address": ({"bookings": [plain(ANNE), plain(EVE, "T2")], "cancellations": [act("?", ANNE)]}, [EVE]),
+    "cancelled by transaction": ({"bookings": [plain(ANNE), plain(EVE, "T2")], "cancellations": [act("T1", None)]}, [EVE]),
+    "same person as an unsubscribed one": (
+        {"bookings": [plain(ANNE, contact_id="C"), plain(EVE, "T2"), plain(ZOE, "T3", contact_id="C")],
+         "suppressions": [{"email": ZOE, **GONE}]},
+        [EVE],
+    ),
+    "same person as one whose bookings were purged": (
+        {"bookings": [plain(ANNE, contact_id="C"), plain(EVE, "T2")],
+         "suppressions": [{"email": ZOE, **GONE, "contact_ids": ["C"]}]},
+        [EVE],
+    ),
+    "ended as long ago as gives a seat": ({"bookings": [plain(ANNE, performance_end_on="2026-03-07")]}, [ANNE]),
+    "ended a day too long ago": ({"bookings": [plain(ANNE, performance_end_on="2026-03-06")]}, []),
+    "of two days the later instant's counts": (
+        {"bookings": [plain(ANNE, booked_at=1, booked_on="2024-03-10"), plain(ANNE, "T2", booked_at=2, booked_on="2024-03-09")]},
+        [],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rows", "seated"), CASES.values(), ids=CASES)
+def test_each_kind_of_person_gets_the_same_seats_both_ways(
+    database: Database, rows: dict[str, Sequence[dict[str, object]]], seated: list[str]
+) -> None:
+    another = plain(PEOPLE[-1], "T9", performance_end_on="2025-01-01")
+    rows = {**rows, "bookings": [*rows["bookings"], another]}
+    marked = sorted({str(row["email"]) for row in rows["bookings"]})
+    fill(database, "demo", **rows, marks=[{"email": email, "resend": False} for email in marked])
+    with database.transaction() as connection:
+        around = Circumstances(AS_OF, Groups({}, []), Silenced.of(State(connection, "demo")))
+    for portion in (1_000, 1):
+        outline, _ = Sketch(account("demo", {}), database, around, portion).outline(())
+        joined = [change.email for change in outline.preview().changes if "show:id:S2" in change.joins]
+        assert joined == seated
 
 
 @settings(
