@@ -130,7 +130,7 @@ kind = "cyberimpact"
 #requests_per_second = 2.0
 #timeout = 60.0                           # seconds without an answer
 #batch_deadline = 1800.0                  # seconds until a batch that does not end is left to the next run
-#first_poll = 0.3                         # seconds until a batch is asked for first; each later time 1.5 times as long
+#first_poll = 0.3                         # seconds until the first batch is asked for; each later time 1.5 times as long
 #retries = 5                              # attempts at a request that fails in passing
 #first_pause = 1.0                        # seconds before the second attempt; each later pause is twice as long
 
