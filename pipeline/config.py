@@ -152,7 +152,7 @@ class CyberimpactPlatform(Section):
     requests_per_second: float = Field(2.0, gt=0, le=100_000)
     timeout: float = Field(60.0, gt=0, le=3600, description="seconds without an answer")
     batch_deadline: float = Field(1800.0, gt=0, description="seconds until a batch that does not end is given up")
-    first_poll: float = Field(0.3, ge=0, le=60, description="seconds until the first batch is asked for; then 1.5 times")
+    first_poll: float = Field(0.3, ge=0, le=60, description="seconds until the first batch is asked for")
     retries: int = Field(5, ge=1, le=20, description="attempts at a request that fails in passing")
     first_pause: float = Field(1.0, ge=0, le=60, description="seconds before the second try; then twice as long")
     custom_fields: FieldNames = {}
