@@ -36,7 +36,7 @@ def main(words: Sequence[str]) -> None:
     peers = list(sizes.PEERS) if PEERS_PYTHON.exists() else [sizes.PLAIN]
     if chosen.check:
         for size in sizes.measured(sizes.Asked(chosen.sizes, 1, peers)):
-            print(f"{size.lines:,} lines: equal results of the reference, {', '.join(size.compared)}")
+            print(f"{size.lines:,} lines: equal results of the reference; {'; '.join(size.compared)}")
         return
     if not PEERS_PYTHON.exists():
         raise SystemExit("the peers have no environment\n`make bench` makes it")

@@ -172,7 +172,7 @@ def section(found: Sequence[Size], asked: Asked) -> Section:
             for way, cost in size.costs.items()
         ]
         body += table(("way", "CPU s", "peak MiB", "wall s", "lines/s", "x floor"), rows)
-        body += f"\nEqual to the reference: {', '.join(size.compared)}.\n"
+        body += f"\nEqual to the reference: {'; '.join(size.compared)}.\n"
         names = list(dict.fromkeys(name for stages in size.stages.values() for name in stages))
         rows_ = [(way, *(stages.get(name, "") for name in names)) for way, stages in size.stages.items()]
         body += f"\nSeconds by stage (wall, first round):\n\n{table(('way', *names), rows_)}"

@@ -32,7 +32,7 @@ def test_the_program_the_script_and_the_reference_agree(sizes: ModuleType, tmp_p
     assert found.stages[sizes.SENT].keys() >= {"read", "record", "plan", "push"}
     text = sizes.section([found], asked).body
     assert f"### {LINES:,} lines" in text
-    assert "Equal to the reference: csv + sqlite3, Placier, Placier, sent." in text
+    assert "Equal to the reference: csv + sqlite3; Placier; Placier, sent." in text
 
 
 @pytest.mark.parametrize("table", ["bookings", "cancellations", "contacts", "seats", "joins"])
