@@ -193,8 +193,11 @@ def receipts(changes: Iterable[Change], before: Before, after: After, as_of: dat
             refused[email] = after.refusals[email]
         if not change.upsert:
             continue
-        inside = [key for key in change.joins if not platform.reads_back or (email, key) in after.seats]
-        problem = _problem(change, before.members.get(email), after.members.get(email), platform)
+        written = not platform.reads_back and email not in after.refusals  # its word is all that there is
+        inside = [key for key in change.joins if written or (email, key) in after.seats]
+        problem = after.refusals.get(email, "")
+        if platform.reads_back:
+            problem = _problem(change, before.members.get(email), after.members.get(email))
         if len(inside) < len(change.joins):
             problem = problem or "not in all of its groups after the batch"
         seats.extend(Membership(email, key, "in", as_of) for key in inside)
@@ -208,10 +211,8 @@ def receipts(changes: Iterable[Change], before: Before, after: After, as_of: dat
     return Receipts(tuple(accepted), tuple(seats), refused, Counts(0, created, updated, joins, leaves))
 
 
-def _problem(change: Change, before: Member | None, after: Member | None, platform: Platform) -> str:
+def _problem(change: Change, before: Member | None, after: Member | None) -> str:
     """Why a change cannot be acknowledged; a value that the platform wrote its own way counts as written."""
-    if not platform.reads_back:
-        return ""
     if after is None:
         return "not among the members after the batch"
     old = {} if before is None else before.values

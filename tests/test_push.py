@@ -299,6 +299,16 @@ def test_where_nothing_can_be_read_back_what_was_written_counts(sent: Send) -> N
     assert len(receipts.seats) == 2
 
 
+def test_whom_an_import_file_refuses_is_not_acknowledged(sent: Send) -> None:
+    receipts = sent(Shelf(reads_back=False, refuses={ANNE: "like a formula"}), change(ANNE), change(BOB))
+    assert [each.email for each in receipts.accepted] == [BOB]
+    assert receipts.refused == {ANNE: "like a formula"}
+    again = sent(
+        Shelf(reads_back=False, refuses={ANNE: "like a formula"}), change(created=False, updated=True, joins=())
+    )
+    assert (again.accepted, again.refused) == ((), {ANNE: "like a formula"})
+
+
 # Contacts that staff deleted
 
 
