@@ -8,7 +8,8 @@ import hashlib
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -113,14 +114,13 @@ class Archive:
         """
         with scratch(desk) as folder:
             path = self.bring(digest, folder / digest)
-            data = None
-            for start, end in sorted(places(path), reverse=True):
-                data = raw_text(path) if data is None else data
-                data = data[:start] + b"\n" * data.count(b"\n", start, end) + data[end:]
-            if data is None:
+            spans = sorted(places(path))
+            if not spans:
                 return digest
-            path.write_bytes(data)
-            return self.keep(path)
+            blanked = folder / f"{digest}.blanked"
+            with blanked.open("wb") as target:
+                target.writelines(blanked_out(open_file(path).text(), spans))
+            return self.keep(blanked)
 
     def remove(self, digest: str) -> None:
         """Delete an archived file, if it is there; a rehearsal deletes nothing but its own."""
@@ -156,6 +156,23 @@ def _own(part: Path) -> Iterator[BinaryIO]:
 def raw_text(path: Path) -> bytes:
     """A file's text as UTF-8, unpacked, as `content.open_file` sees it."""
     return b"".join(open_file(path).text())
+
+
+def blanked_out(text: Iterable[bytes], spans: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+    """The text without these spans (sorted, apart), but for the line ends in them."""
+    at, waiting = 0, deque(spans)
+    for piece in text:
+        done, end = at, at + len(piece)
+        while waiting and waiting[0][0] < end:
+            start, stop = max(waiting[0][0], done), min(waiting[0][1], end)
+            yield piece[done - at : start - at]
+            yield b"\n" * piece.count(b"\n", start - at, stop - at)
+            done = stop
+            if waiting[0][1] > end:
+                break
+            waiting.popleft()
+        yield piece[done - at :]
+        at = end
 
 
 def _unpack(packed: Path, target: BinaryIO) -> None:

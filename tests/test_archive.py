@@ -9,8 +9,10 @@ import stat
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pipeline.archive import Archive
+from pipeline.archive import Archive, blanked_out
 from pipeline.errors import StateError
 
 CONTENT = b"id_reservation;courriel\nT1;anne@exemple.ca\n" * 50
@@ -159,3 +161,14 @@ def test_what_was_half_kept_is_kept_whole_by_the_next_run(day_file: Path, root: 
     Archive(root).keep(day_file)
     (path,) = kept(root)
     assert gzip.decompress(path.read_bytes()) == CONTENT
+
+
+@given(st.binary(max_size=60), st.lists(st.integers(0, 60), max_size=8), st.integers(1, 9))
+def test_spans_are_blanked_the_same_however_the_text_comes(data: bytes, cuts: list[int], size: int) -> None:
+    ends = sorted({min(cut, len(data)) for cut in cuts})
+    spans = list(zip(ends[::2], ends[1::2], strict=False))
+    whole = data
+    for start, end in reversed(spans):
+        whole = whole[:start] + b"\n" * whole.count(b"\n", start, end) + whole[end:]
+    pieces = (data[at : at + size] for at in range(0, len(data), size))
+    assert b"".join(blanked_out(pieces, spans)) == whole
