@@ -91,6 +91,7 @@ class Appending:
     def _stage(self, table: Table, rows: pa.Table) -> None:
         if self._columns is None:
             self._columns = self._staging()
+        rows = rows.drop_columns([name for name in rows.column_names if rows.column(name).null_count == rows.num_rows])
         with self._columns.cursor() as cursor:
             cursor.adbc_ingest(table.name, rows, mode="append")
 
