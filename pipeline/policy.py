@@ -10,6 +10,7 @@ import hashlib
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from statistics import median
 
 from dateutil.relativedelta import relativedelta
@@ -56,6 +57,7 @@ def normalised(title: str) -> str:
 # Consent
 
 
+@lru_cache(maxsize=4096)
 def consent_until(start: date, months: int) -> date:
     """Rule 4: implied consent lasts `months` calendar months, the end of the month clamped, through its last day.
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
-from itertools import groupby
-from operator import itemgetter
 
 from pipeline import policy
 from pipeline.config import Policy
 from pipeline.outline import SHOWN, SKIPPED, STRANGER, Kind, Outline
-from pipeline.plan import GENERAL, NEW, Change, first_reach, need
+from pipeline.plan import GENERAL, NEW, Change, need
 from pipeline.project import group_key
 from pipeline.spool import parts, spool, told
 
@@ -23,8 +21,10 @@ BLOCK = 5_000
 """So many contacts are noted at once."""
 NOBODY = chr(0x10FFFF) * 2
 """After every address."""
-Seat = tuple[str, str | None, str | None, int, str]
-"""What one contact's bookings say of one group: address, key, last day of a performance, latest booking's time and day."""
+Bought = tuple[str, str, int | None]
+"""Address, day of the latest booking, time of the latest for a performance that is over (None: of all are to come)."""
+Seat = tuple[str, str, int]
+"""What one contact's bookings for performances to come say of one group: address, key, latest booking's time."""
 
 
 class Quick:
@@ -39,15 +39,17 @@ class Quick:
         self._outline = outline
         self._rules = rules
         self._living = living
-        self._first = first_reach(outline.as_of, rules.show_grace_days)
         self._ends: dict[str, bool | None] = {}
         self._numbers: dict[tuple[str, ...], int] = {}
+        self._alone: int | None = None
         self._shown: list[Change] = []
         self._others = spool("others (email TEXT PRIMARY KEY, resend INTEGER) WITHOUT ROWID")
 
-    def go(self, marked: Iterable[tuple[str, bool]], odd: Iterator[str], seats: Iterable[Seat]) -> None:
-        """Note the ordinary ones of the marked contacts; all three are sorted by address, `odd` are not ordinary."""
-        for block in parts(self._noted(marked, odd, seats), BLOCK):
+    def go(
+        self, marked: Iterable[tuple[str, bool]], odd: Iterator[str], bought: Iterator[Bought], seats: Iterator[Seat]
+    ) -> None:
+        """Note the ordinary ones of the marked contacts; all four are sorted by address, `odd` are not ordinary."""
+        for block in parts(self._noted(marked, odd, bought, seats), BLOCK):
             self._outline.add(block)
             if expired := sum(kind == SKIPPED for _, kind, _ in block):
                 self._outline.skip(Counter(expired=expired))
@@ -59,18 +61,25 @@ class Quick:
         return ({email: bool(resend) for email, resend in part} for part in parts(rows, size))
 
     def _noted(
-        self, marked: Iterable[tuple[str, bool]], odd: Iterator[str], seats: Iterable[Seat]
+        self, marked: Iterable[tuple[str, bool]], odd: Iterator[str], bought: Iterator[Bought], seats: Iterator[Seat]
     ) -> Iterator[tuple[str, int, int]]:
         """The ordinary ones, each with what is to happen."""
-        bought = groupby(seats, key=itemgetter(0))
-        strange, (buyer, theirs) = next(odd, NOBODY), next(bought, (NOBODY, iter(())))
+        nothing: Bought = (NOBODY, "", None)
+        none: Seat = (NOBODY, "", 0)
+        strange, theirs, seat = next(odd, NOBODY), next(bought, nothing), next(seats, none)
         left: list[tuple[str, bool]] = []
         for email, resend in marked:
             while strange < email:
                 strange = next(odd, NOBODY)
-            while buyer < email:
-                buyer, theirs = next(bought, (NOBODY, iter(())))
-            number = None if strange == email or buyer != email else self._number(email, theirs)
+            while theirs[0] < email:
+                theirs = next(bought, nothing)
+            while seat[0] < email:
+                seat = next(seats, none)
+            seated: list[Seat] = []
+            while seat[0] == email:
+                seated.append(seat)
+                seat = next(seats, none)
+            number = None if strange == email or theirs[0] != email else self._number(theirs, seated)
             if number is not None:
                 yield email, number, STRANGER
                 continue
@@ -84,27 +93,29 @@ class Quick:
             self._others.executemany("INSERT INTO others VALUES (?, ?)", left)
         left.clear()
 
-    def _number(self, email: str, theirs: Iterable[Seat]) -> int | None:
+    def _number(self, bought: Bought, seats: list[Seat]) -> int | None:
         """What is to happen to a contact, as the outline's number of it; None when the full way must tell."""
-        booked_on, seated = "", {}
-        for _, key, reach, booked_at, day in theirs:
-            booked_on = max(booked_on, day)
-            if key is not None and reach is not None and reach >= self._first:
-                named = group_key(key, key, self._rules.groups)
-                if named is not None:
-                    seated[named] = booked_at
+        email, booked_on, over_at = bought
         ended = self._ended(booked_on)
         if ended is not False:
             return SKIPPED if ended else None
+        if not seats and self._alone is not None and len(self._shown) >= SHOWN:
+            return self._alone
+        seated = {group_key(key, key, self._rules.groups) or "": at for _, key, at in seats}
+        missing = seated.keys() - self._living
+        if over_at is not None and any(seated[key] <= over_at for key in missing):
+            return None  # which may be of the same group: the full way tells when its seat was booked
         if GENERAL not in self._living:
             need(self._outline.needed, GENERAL, None)
-        for key in seated.keys() - self._living:
+        for key in missing:
             self._need(key, seated[key], email)
         joins = (GENERAL, *sorted(seated))
         if len(self._shown) < SHOWN:
             self._shown.append(Change(email, True, True, False, {}, frozenset(), None, "", 0, joins, (), (NEW,)))
         if joins not in self._numbers:
             self._numbers[joins] = self._outline.number(Kind(created=True, updated=False, upsert=True, joins=joins))
+            if not seats:
+                self._alone = self._numbers[joins]
         return self._numbers[joins]
 
     def _ended(self, booked_on: str) -> bool | None:

@@ -10,7 +10,7 @@ from pipeline.config import Account
 from pipeline.facts import Circumstances, gather, strangers
 from pipeline.forgotten import PREFIX
 from pipeline.outline import Outline
-from pipeline.plan import Change, Facts, decide, need
+from pipeline.plan import Change, Facts, decide, first_reach, need
 from pipeline.quick import Quick
 from pipeline.spool import parts
 from pipeline.store.buyers import Buyers
@@ -49,15 +49,17 @@ class Sketch:
         if pending <= self.portion or known > pending or hidden:
             return self._marked()
         living = frozenset(key for key in groups.known if groups.living(key))
-        quick = Quick(found, self.account.file.policy, living)
+        rules = self.account.file.policy
+        first, quick = first_reach(self.around.as_of, rules.show_grace_days), Quick(found, rules, living)
         with self.database.transaction() as connection:
             buyers = Buyers(connection, self.account.name)
             with (
                 closing(buyers.all_marked()) as marked,
                 closing(buyers.odd(silenced.old_ids)) as odd,
-                closing(buyers.seats(self.account.file.policy.groups)) as seats,
+                closing(buyers.bought(first)) as bought,
+                closing(buyers.seats(rules.groups, first)) as seats,
             ):
-                quick.go(marked, odd, seats)
+                quick.go(marked, odd, bought, seats)
         self._name(quick, found)
         return quick.others(self.portion)
 

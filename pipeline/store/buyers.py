@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, func, null, select, text, union
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, false, func, or_, select, text, union
 from sqlalchemy.sql.elements import TextClause
 
 from pipeline.schema import BOOKING, CANCELLATION, OWNER, Row
@@ -69,26 +69,35 @@ class Buyers:
         query = select(marks.c.email, marks.c.resend).where(marks.c.account == self._account)
         return self._stream(query.order_by(self._sorted(marks.c.email)))
 
-    def seats(self, groups: str) -> Generator[tuple[str, str | None, str | None, int, str], None, None]:
-        """By address: a row for each group that its current bookings concern: (address, key, reach, booked at, booked on).
+    def bought(self, first: str) -> Generator[tuple[str, str, int | None], None, None]:
+        """By address: (address, day of the latest booking, time of the latest for a performance that ended before `first`).
 
-        `groups` is the policy; the key is that of the show or the performance, None where a booking gives no seat; the
-        rest are the greatest of these bookings.  The table is read once from end to end and sorted: with the bookings'
-        index, each row would be looked for at random.
+        The table is read once from end to end and sorted: with an index, each row would be looked for at random.
         """
-        key: ColumnElement[Any] = null()
-        if groups == "per-show":
-            key = bookings.c.show_key
-        elif groups == "per-performance":
-            key = case((bookings.c.show_key.is_not(None), bookings.c.performance_key))
+        ended = or_(bookings.c.performance_end_on.is_(None), bookings.c.performance_end_on < first)
+        email = self._sorted(bookings.c.email)
+        greatest = (func.max(bookings.c.booked_on), func.max(case((ended, bookings.c.booked_at))))
+        query = select(email, *greatest).where(*self._from_end_to_end())
+        return self._stream(query.group_by(email).order_by(email))
+
+    def seats(self, groups: str, first: str) -> Generator[tuple[str, str, int], None, None]:
+        """By address: (address, key of a show or performance, time of its latest booking), of those that end from `first` on.
+
+        `groups` is the policy; a booking without a show gives no seat.
+        """
+        key = bookings.c.performance_key if groups == "per-performance" else bookings.c.show_key
+        email = self._sorted(bookings.c.email)
+        reaching = [bookings.c.performance_end_on >= first, bookings.c.show_key.is_not(None)]
+        wanted = [false()] if groups == "general-only" else [*self._from_end_to_end(), *reaching]
+        query = select(email, key, func.max(bookings.c.booked_at)).where(*wanted)
+        return self._stream(query.group_by(email, key).order_by(email))
+
+    def _from_end_to_end(self) -> tuple[ColumnElement[bool] | TextClause, ColumnElement[bool]]:
+        """The account's current bookings, on SQLite by no index: that is what the sign is for."""
         mine: ColumnElement[bool] | TextClause = bookings.c.account == self._account
         if self._db.dialect.name == "sqlite":
-            mine = text("+bookings.account = :account").bindparams(account=self._account)  # the sign: by no index
-        email = self._sorted(bookings.c.email)
-        greatest = (bookings.c.performance_end_on, bookings.c.booked_at, bookings.c.booked_on)
-        query = select(email, key, *map(func.max, greatest)).where(mine, bookings.c.current)
-        by = (email,) if groups == "general-only" else (email, key)
-        return self._stream(query.group_by(*by).order_by(email))
+            mine = text("+bookings.account = :account").bindparams(account=self._account)
+        return mine, bookings.c.current
 
     def odd(self, contact_ids: Collection[str]) -> Generator[str, None, None]:
         """By address: all about whom more is known than bookings: acknowledged, cancelled, suppressed, to be sent again.
