@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Literal
 
 from pipeline import policy
@@ -227,6 +228,7 @@ def _reasons(created: bool, fields: Sequence[str], renewed: bool, resend: bool) 
     return (*words, *(("consent renewed",) if renewed else ()), *((RESEND,) if resend else ()))
 
 
+@lru_cache(maxsize=4096)
 def first_reach(on: date, grace_days: int) -> str:
     """Bookings whose last performance ended on this day or later give a seat on the day `on`."""
     return policy.first_day_to_join(on, grace_days).isoformat()
