@@ -2,4 +2,5 @@
 
 from pipeline.cli import main
 
-main(prog_name="placier")
+if __name__ == "__main__":  # processes that the program starts import this module too
+    main(prog_name="placier")

@@ -70,6 +70,7 @@ class Catalogue:
     """One account's catalogue.  The account's lock is held by whoever writes; StateError when it cannot be used."""
 
     def __init__(self, folder: Path, account: str) -> None:
+        self.account = account
         self._folder = folder
         self._path = folder / f"{account}.jsonl"
 

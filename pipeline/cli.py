@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import io
 import json
 import os
 import sys
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -26,12 +27,15 @@ if TYPE_CHECKING:
     from pipeline.run import Run
     from pipeline.setting import Setting
     from pipeline.show import Page
+    from pipeline.walks import Told
 
 Body = TypeVar("Body", bound=Callable[..., int])
 Shared = TypeVar("Shared", bound=Callable[..., object])
 DAY = click.DateTime(["%Y-%m-%d"])
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE}
 """What an output says that takes no more: a full disk, a reader that went away."""
+LOCK_SECONDS = 60
+"""How long a worker of a cluster waits for an account's lock: a worker that died, or its machine, may hold it still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +136,39 @@ def run(options: Options, account: tuple[str, ...], day: datetime | None, as_of:
     from pipeline import nightly
 
     now = datetime.now(UTC)  # once: an account whose turn comes after midnight is run for the same night
+    night = nightly.Night(now, None if day is None else day.date(), None if as_of is None else as_of.date())
+    return _walk(
+        options,
+        account,
+        night,
+        kind="run",
+        dry=dry,
+        away=_Away(replace(options, config=options.config.expanduser().absolute()), night),
+    )
 
-    def walk(setting: Setting) -> list[Run]:
-        today = now.astimezone(setting.account.zone).date() if as_of is None else as_of.date()
-        chosen = today - timedelta(days=1) if day is None else day.date()
-        return nightly.run(setting, chosen, today, alone=day is not None)
 
-    return _walk(options, account, walk, kind="run", dry=dry)
+@dataclass(frozen=True, slots=True)
+class _Away:
+    """The night of an account at a worker of a cluster: with the worker's environment and clock, the same configuration."""
+
+    options: Options
+    night: Callable[[Setting], list[Run]]
+
+    def __call__(self, name: str) -> Told:
+        """The runs as the command tells them, and what was logged."""
+        from pipeline.config import load
+        from pipeline.doors import Outside
+        from pipeline.log import write_to
+        from pipeline.walks import Told, Way, patient, walk_alone
+
+        form, verbose = _log_form(self.options)
+        log = io.StringIO()
+        outside = Outside(os.environ, _now, time.sleep, write_to(log, form, verbose=verbose))
+        configuration = load(self.options.config)
+        walk = patient(self.night, time.sleep, LOCK_SECONDS)
+        way = Way("run", dry=False, loud=self.options.json)
+        runs = walk_alone(configuration, configuration.account(name), walk, outside, way)
+        return Told([item.travelling() for item in runs], log.getvalue())
 
 
 @command
@@ -480,8 +510,18 @@ def _outside(options: Options) -> Outside:
     from pipeline.doors import Outside
     from pipeline.log import set_up
 
-    log = set_up(options.log_format or "console", verbose=options.verbose or options.log_format is not None)
-    return Outside(os.environ, _now, time.sleep, log)
+    form, verbose = _log_form(options)
+    return Outside(os.environ, _now, time.sleep, set_up(form, verbose=verbose), relay=_relay)
+
+
+def _log_form(options: Options) -> tuple[str, bool]:
+    return options.log_format or "console", options.verbose or options.log_format is not None
+
+
+def _relay(text: str) -> None:
+    """Log lines of a worker."""
+    with suppress(OSError):
+        click.echo(text, err=True, nl=False)
 
 
 def _day(given: datetime | None, account: Account) -> date:
@@ -503,7 +543,15 @@ def _settings(options: Options, names: Sequence[str]) -> Iterator[list[Setting]]
         database.close()
 
 
-def _walk(options: Options, names: Sequence[str], walk: Callable[[Setting], list[Run]], *, kind: str, dry: bool) -> int:
+def _walk(
+    options: Options,
+    names: Sequence[str],
+    walk: Callable[[Setting], list[Run]],
+    *,
+    kind: str,
+    dry: bool,
+    away: Callable[[str], Told] | None = None,
+) -> int:
     """Walk for some accounts, or for all; tell what happened, and give the exit code of all."""
     from pipeline import show
     from pipeline.run import exit_code
@@ -515,7 +563,7 @@ def _walk(options: Options, names: Sequence[str], walk: Callable[[Setting], list
         raise UsageError(f"no account is configured in {configuration.directory}", "`placier init` writes an example")
     with _progress(options) as progress:
         outside = replace(_outside(options), progress=progress)
-        told = walk_accounts(configuration, accounts, walk, outside, Way(kind, dry, options.json))
+        told = walk_accounts(configuration, accounts, walk, outside, Way(kind, dry, options.json, away))
     code = exit_code(told)
     if options.json:
         _print_json({"runs": [item.json() for item in told]})

@@ -49,10 +49,26 @@ class State(Section):
 
 
 class Engine(Section):
-    """What does the merging."""
+    """What merges long files, and walks the accounts of a run."""
 
-    kind: Literal["local"] = Field("local", description="local: this machine")
-    scheduler: str = Field("", description="address of a Dask scheduler; unused by the local engine")
+    kind: Literal["local", "dask"] = Field("local", description="local: this process; dask: a Dask cluster")
+    scheduler: str = Field("", description="address of a Dask scheduler; empty: a cluster of this machine's processes")
+    storage: str = Field("", description="folder or fsspec URL that all workers share; empty: the run's own folder")
+
+    @field_validator("scheduler")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and not re.fullmatch(r"(tcp|tls)://[^/\s]+:\d+", value):
+            raise ValueError("accepted: tcp://HOST:PORT, tls://HOST:PORT, or empty")
+        return value
+
+    @model_validator(mode="after")
+    def _shared_storage(self) -> Engine:
+        if self.kind == "dask" and self.scheduler and not self.storage:
+            raise ValueError(
+                "a scheduler needs storage, a folder or an fsspec URL that this machine and all workers share"
+            )
+        return self
 
 
 class Alerts(Section):
@@ -68,6 +84,15 @@ class Main(Section):
     state: State = State()
     engine: Engine = Engine()
     alerts: Alerts = Alerts()
+
+    @model_validator(mode="after")
+    def _shared_state(self) -> Main:
+        if self.engine.kind == "dask" and self.engine.scheduler and self.state.url.startswith("sqlite:"):
+            raise ValueError(
+                "engine.scheduler: several machines cannot share an SQLite file; accepted: state.url ="
+                ' "postgresql+psycopg://user@host/database", or an empty scheduler'
+            )
+        return self
 
 
 class Files(Section):

@@ -14,6 +14,9 @@ from pipeline.archive import Archive
 from pipeline.catalogue import Catalogue
 from pipeline.config import Account, Configuration, CyberimpactPlatform, FolderSource
 from pipeline.dispatch import Progress
+from pipeline.engines import Engine
+from pipeline.engines.local import LOCAL
+from pipeline.errors import UsageError
 from pipeline.platforms import Platform
 from pipeline.run import Run
 from pipeline.setting import Setting
@@ -23,7 +26,10 @@ from pipeline.store.database import Database, open_database
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What only the command line may touch: environment, clock, patience, and whom to tell."""
+    """What only the command line may touch: environment, clock, patience, and whom to tell.
+
+    `relay` takes log lines that were written elsewhere, as they are.
+    """
 
     environment: Mapping[str, str]
     now: Callable[[], datetime]
@@ -31,6 +37,7 @@ class Outside:
     log: FilteringBoundLogger
     progress: Progress = field(default=lambda stage, done, total: None)
     finished: Callable[[Run], None] = field(default=lambda run: None)
+    relay: Callable[[str], None] = field(default=lambda text: None)
 
 
 def open_state(configuration: Configuration, *, create: bool = True) -> Database:
@@ -38,8 +45,34 @@ def open_state(configuration: Configuration, *, create: bool = True) -> Database
     return open_database(configuration.state_url(), create=create, patience=configuration.main.state.patience)
 
 
+def open_engine(configuration: Configuration, *, dry: bool = False) -> Engine:
+    """What the configuration says merges and walks; UsageError without the packages for it."""
+    chosen = configuration.main.engine
+    if chosen.kind == "local":
+        return LOCAL
+    try:
+        from pipeline.engines.dask import Cluster, Dask
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f'engine.kind = "dask" needs the package {error.name}',
+            "pip install 'placier[dask]', here and on every worker",
+        ) from error
+    storage = chosen.storage
+    if storage and "://" not in storage:
+        storage = str(configuration.path(storage))
+    desks = configuration.path(configuration.main.state.archive).parent / "work"
+    spreads = not configuration.state_url().startswith("sqlite:")
+    return Dask(Cluster(chosen.scheduler, storage, desks, spreads, dry))
+
+
 def setting(
-    configuration: Configuration, account: Account, database: Database, outside: Outside, *, dry: bool = False
+    configuration: Configuration,
+    account: Account,
+    database: Database,
+    outside: Outside,
+    *,
+    dry: bool = False,
+    engine: Engine = LOCAL,
 ) -> Setting:
     """Everything that a run of `account` needs."""
     archive = configuration.path(configuration.main.state.archive)
@@ -58,6 +91,7 @@ def setting(
         dry=dry,
         progress=outside.progress,
         finished=outside.finished,
+        engine=engine,
     )
 
 

@@ -13,6 +13,7 @@
           ├── SourceError           the box office's server refused, or was not who it should be
           │    └── SourceUnavailable     a passing fault that outlived its retries: a run that waits looks again
           ├── StateError            the database or the archive cannot be read or written
+          ├── EngineUnavailable     the Dask cluster is away, or lost its workers: the same command again
           └── PlatformError         the mailing platform refused
                └── PlatformUnavailable  a passing fault that outlived its retries: the next run goes on
 
@@ -35,6 +36,16 @@ class PlacierError(Exception):
         super().__init__(message)
         self.message = message
         self.remedy = remedy
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Whole when it comes from another process, whatever it was made of."""
+        return _again, (type(self), self.args, dict(self.__dict__))
+
+
+def _again(kind: type[PlacierError], words: tuple[object, ...], facts: dict[str, object]) -> PlacierError:
+    error = kind.__new__(kind, *words)
+    error.__dict__.update(facts)
+    return error
 
 
 class UsageError(PlacierError):
@@ -104,6 +115,10 @@ class SourceUnavailable(SourceError):
 
 class StateError(Failure):
     """The database or a folder of the state cannot be used."""
+
+
+class EngineUnavailable(Failure):
+    """The Dask cluster cannot be reached, or lost what it was doing."""
 
 
 class PlatformError(Failure):

@@ -17,10 +17,11 @@ from pipeline import policy
 from pipeline.archive import Archive
 from pipeline.catalogue import Catalogue
 from pipeline.config import Account, Guard
+from pipeline.engines import Engine
+from pipeline.engines.local import LOCAL
 from pipeline.errors import MissingFile, UsageError
 from pipeline.forgotten import Forgotten
 from pipeline.mapping import Mapping as ColumnMapping
-from pipeline.merge import Entries
 from pipeline.read import scan, verify_declared
 from pipeline.records import spans
 from pipeline.schema import Reading
@@ -137,6 +138,7 @@ class Reader:
     forgotten: Forgotten
     desk: Path
     catalogue: Catalogue
+    engine: Engine = LOCAL
 
 
 def make_load(
@@ -168,7 +170,9 @@ def make_load(
     told_apart = [[record.role, record.sha256, record.accepted] for record in records]
     identity = [LEDGER_FORMAT, reader.columns.fingerprint, reader.zone.key, told_apart]
     fingerprint = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-    return Load(slot, reader.as_of, fingerprint, tuple(records), Entries.of(lines)), tuple(ignored)
+    return Load(
+        slot, reader.as_of, fingerprint, tuple(records), reader.engine.entries(lines, reader.catalogue.account)
+    ), tuple(ignored)
 
 
 class _Sieve:

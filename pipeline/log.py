@@ -26,26 +26,37 @@ Event = MutableMapping[str, Any]
 
 def set_up(form: str, *, verbose: bool) -> structlog.typing.FilteringBoundLogger:
     """Log to stderr as `console` or `json`; below warnings only when `verbose`."""
-    renderer: structlog.typing.Processor
-    if form == "json":
-        renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
-    else:
-        renderer = structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            masked,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.WARNING),
+        processors=_processors(form, sys.stderr),
+        wrapper_class=_wrapper(verbose=verbose),
         logger_factory=structlog.PrintLoggerFactory(_Forgiving(sys.stderr)),  # type: ignore[arg-type]  # it writes and flushes
         cache_logger_on_first_use=False,
     )
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # its tracebacks tell nothing that our errors do not
     return structlog.get_logger()  # type: ignore[no-any-return]
+
+
+def write_to(stream: TextIO, form: str, *, verbose: bool) -> structlog.typing.FilteringBoundLogger:
+    """The same log, to a stream of its own: several may be written at once."""
+    return structlog.wrap_logger(  # type: ignore[no-any-return]
+        structlog.PrintLogger(stream), processors=_processors(form, stream), wrapper_class=_wrapper(verbose=verbose)
+    )
+
+
+def _processors(form: str, stream: TextIO) -> list[structlog.typing.Processor]:
+    renderer: structlog.typing.Processor
+    if form == "json":
+        renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
+    else:
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    return [structlog.processors.add_log_level, stamp, masked, renderer]
+
+
+def _wrapper(*, verbose: bool) -> type[structlog.typing.FilteringBoundLogger]:
+    return structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.WARNING)
 
 
 class _Forgiving(io.TextIOBase):

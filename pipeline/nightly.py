@@ -14,7 +14,8 @@ that is rolled back, and stops before it sends.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -31,6 +32,23 @@ from pipeline.store.history import History
 from pipeline.store.ledger import Ledger, Slot
 
 # The walks
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """The nightly job as it was asked for at the instant `now`: for `day`, or the day before as-of; as of that day, or today.
+
+    It can travel to another process.
+    """
+
+    now: datetime
+    day: date | None
+    as_of: date | None
+
+    def __call__(self, setting: Setting) -> list[Run]:
+        """One account's part of it."""
+        today = self.as_of or self.now.astimezone(setting.account.zone).date()
+        return run(setting, self.day or today - timedelta(days=1), today, alone=self.day is not None)
 
 
 def run(setting: Setting, day: date, as_of: date, *, alone: bool) -> list[Run]:

@@ -66,6 +66,7 @@ def reader(work: Setting, as_of: date) -> inbound.Reader:
         forgotten=forgotten,
         desk=work.desk,
         catalogue=work.catalogue,
+        engine=work.engine,
     )
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
 
 from pipeline.errors import Busy, Held, MissingFile, PlacierError, UsageError
@@ -80,6 +80,13 @@ class Run:
             self.status = "done"
         if dry and self.status in {"done", "partial", "held"}:
             self.status = "dry_run"
+
+    def travelling(self) -> Run:
+        """What the command tells of it, fit to come from a worker: no address, no line's text."""
+        refused = {str(number): mask(why) for number, why in enumerate(self.refused.values())}
+        rejects = [(name, Reject(reject.line, reject.reason, "")) for name, reject in self.rejects]
+        plan = None if self.plan is None else replace(self.plan, changes=())
+        return replace(self, refused=refused, rejects=rejects, plan=plan)
 
     @property
     def blocked(self) -> tuple[Blocked, ...]:

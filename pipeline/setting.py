@@ -13,6 +13,8 @@ from pipeline.catalogue import Catalogue
 from pipeline.config import Account
 from pipeline.desk import own_desk
 from pipeline.dispatch import PORTION, Occasion, Progress
+from pipeline.engines import Engine
+from pipeline.engines.local import LOCAL
 from pipeline.errors import PlacierError, StateError, unforeseen
 from pipeline.platforms import Platform
 from pipeline.run import Run
@@ -30,7 +32,7 @@ class Setting:
 
     `desk`: below it each run has a folder of its own for the files at hand, which `at_work` puts in its place.
     `dry`: the run is a rehearsal.  `finished` is told of every run that ends: it logs, writes the page, raises alerts.
-    `portion`: so many contacts are planned and sent at once.
+    `portion`: so many contacts are planned and sent at once.  `engine`: what merges a load that is laid out in parts.
     """
 
     account: Account
@@ -48,6 +50,7 @@ class Setting:
     progress: Progress = field(default=lambda stage, done, total: None)
     finished: Callable[[Run], None] = field(default=lambda run: None)
     portion: int = PORTION
+    engine: Engine = LOCAL
 
 
 @contextmanager

@@ -7,7 +7,7 @@ numbers, and the words themselves stay in memory once: Arrow's files would repea
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -20,6 +20,8 @@ from pipeline.schema import LINES
 PARTS = 32
 HANDFUL = 200_000
 """Lines that are gathered before they are laid out in parts, and that are few enough to stay in memory."""
+WORDS = "words.arrow"
+"""The file of the words beside the files of the parts."""
 _TAIL = 12
 """Bytes at the end of a transaction's id that tell its part."""
 
@@ -101,6 +103,17 @@ class Spill:
             if table.num_rows:
                 yield self._spelled(table)
 
+    def laid_out(self) -> Path | None:
+        """The folder of the parts once all lines came, the words beside them (see `read_part`); None when there are no parts."""
+        if not self._writers:
+            return None
+        path = self._path(0).with_name(WORDS)
+        listed = [list(words.known) for words in self._words.values()]
+        table = pa.table({"column": list(self._words), "words": pa.array(listed, pa.list_(pa.string()))})
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        return path.parent
+
     def _lay_out(self) -> None:
         """Write what waits to the files of its parts."""
         if not self._waiting:
@@ -119,28 +132,49 @@ class Spill:
 
     def _path(self, number: int) -> Path:
         self._folder = self._folder or Path(tempfile.mkdtemp(dir=self.desk))
-        return self._folder / f"part-{number}.arrow"
+        return self._folder / part_name(number)
 
     def _spelled(self, table: pa.Table) -> pa.Table:
         """The table with its words in place of their numbers (as a dictionary still), each column in one piece."""
-        columns = []
-        for name, column in zip(table.column_names, table.columns, strict=True):
-            one = whole(column)
-            columns.append(self._words[name].spell(one) if name in self._words else one)
-        return pa.table(columns, names=table.column_names)
+        return _spelled(table, {name: words.spelling() for name, words in self._words.items()})
+
+
+def part_name(number: int) -> str:
+    """The file of a part."""
+    return f"part-{number}.arrow"
+
+
+def read_part(part: Any, words: Any) -> pa.Table:
+    """A part by itself, from its file and the file of the words, both open for reading."""
+    with pa.ipc.open_stream(words) as stream:
+        listed = stream.read_all().to_pydict()
+    spellings = {
+        name: pa.array(known, pa.string()) for name, known in zip(listed["column"], listed["words"], strict=True)
+    }
+    with pa.ipc.open_stream(part) as stream:
+        return _spelled(stream.read_all(), spellings)
+
+
+def _spelled(table: pa.Table, words: Mapping[str, Column]) -> pa.Table:
+    """The table with `words` in place of their numbers (as a dictionary still), each column in one piece."""
+    columns: list[Column] = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        one = whole(column)
+        columns.append(pa.DictionaryArray.from_arrays(one, words[name]) if name in words else one)
+    return pa.table(columns, names=table.column_names)
 
 
 class _Words:
     """The distinct values of one column, numbered as they come."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+        self.known: dict[str, int] = {}
 
     def codes(self, column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
         """The numbers of a dictionary-encoded column's values."""
         chunks: list[Column] = []
         for chunk in cast("list[Coded]", column.chunks):
-            known = self._numbers
+            known = self.known
             ours = [known.setdefault(str(word), len(known)) for word in chunk.dictionary.to_pylist()]
             if not ours:
                 chunks.append(pa.nulls(len(chunk), pa.int32()))
@@ -148,9 +182,9 @@ class _Words:
             chunks.append(column_of(np.array(ours, dtype=np.int32)).take(chunk.indices))
         return pa.chunked_array(chunks, pa.int32())
 
-    def spell(self, codes: Column) -> Coded:
-        """The other way round."""
-        return pa.DictionaryArray.from_arrays(codes, pa.array(list(self._numbers), pa.string()))
+    def spelling(self) -> Column:
+        """The values by their numbers."""
+        return pa.array(list(self.known), pa.string())
 
 
 def _parts(ids: Column) -> npt.NDArray[np.uint8]:

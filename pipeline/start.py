@@ -76,9 +76,10 @@ url = "sqlite:///var/placier.db"          # or postgresql+psycopg://user@host/da
 archive = "var/archive"                   # every file that was read, compressed, under its SHA-256
 reports = "var/reports"                   # the page that each run writes
 
-[engine]                                  # what merges the lines
-#kind = "local"                           # this machine
-#scheduler = ""                           # a cluster's address, tcp://host:8786; the local engine has no use for it
+[engine]                                  # what merges long histories, and walks the accounts of a run
+#kind = "local"                           # this process; or "dask", a Dask cluster
+#scheduler = ""                           # the cluster's address, tcp://host:8786; empty: processes of this machine
+#storage = ""                             # with a scheduler: a folder or fsspec URL that all workers share
 
 [alerts]                                  # all optional: who is told beside cron's mail
 #healthcheck_url = ""                     # GET url/start, then url when all is well, url/fail when not

@@ -9,8 +9,10 @@ from datetime import UTC
 from pipeline import config
 from pipeline.alerts import notify, ping
 from pipeline.config import Account, Configuration
-from pipeline.doors import Outside, open_state, setting
-from pipeline.errors import PlacierError, StateError, UsageError
+from pipeline.doors import Outside, open_engine, open_state, setting
+from pipeline.engines import Engine
+from pipeline.engines.local import LOCAL
+from pipeline.errors import Busy, PlacierError, StateError, UsageError
 from pipeline.log import mask
 from pipeline.report.page import write_page
 from pipeline.run import Run, exit_code
@@ -34,12 +36,24 @@ LOGGED = (
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What came of a walk: its runs, and the log that was written elsewhere meanwhile."""
+
+    runs: list[Run]
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
-    """How to walk: the `kind` of run; `dry`: a rehearsal; `loud`: trouble goes to the log, for nobody shows it."""
+    """How to walk: the `kind` of run; `dry`: a rehearsal; `loud`: trouble goes to the log, for nobody shows it.
+
+    `away`: the same walk for an account by its name, fit to travel to a worker; None if it cannot.
+    """
 
     kind: str
     dry: bool
     loud: bool
+    away: Callable[[str], Told] | None = None
 
 
 def walk_accounts(
@@ -48,54 +62,105 @@ def walk_accounts(
     """Walk for each account, and tell the healthcheck and people how it went."""
     health = "" if way.dry or way.kind != "run" else configuration.main.alerts.healthcheck_url
     _ping(health, "/start", outside)
-    told = _runs(configuration, accounts, walk, outside, way)
+    told = _Tour(configuration, outside, way).made(accounts, walk)
     if not way.dry:
         _alert(configuration, told, outside)
     _ping(health, "/fail" if exit_code(told) else "", outside)
     return told
 
 
-def _runs(
-    configuration: Configuration, accounts: Sequence[Account], walk: Walk, outside: Outside, way: Way
-) -> list[Run]:
-    reports = configuration.path(configuration.main.state.reports)
+def walk_alone(configuration: Configuration, account: Account, walk: Walk, outside: Outside, way: Way) -> list[Run]:
+    """Walk for one account on behalf of another process, which tells of it: here it is only logged and put on its page."""
+    return _Tour(configuration, outside, way).in_turn([account], walk, LOCAL)
 
-    def finished(run: Run) -> None:
-        _log(run, outside, loud=way.loud)
-        if way.dry:
+
+def patient(walk: Walk, sleep: Callable[[float], None], seconds: int) -> Walk:
+    """The walk, that waits so long for an account's lock: a worker that has just died may hold it still."""
+
+    def waiting(setting: Setting) -> list[Run]:
+        for _ in range(seconds):
+            try:
+                return walk(setting)
+            except Busy:
+                sleep(1.0)
+        return walk(setting)
+
+    return waiting
+
+
+class _Tour:
+    """The walks of one command; each run that ends is logged, and put on its page."""
+
+    def __init__(self, configuration: Configuration, outside: Outside, way: Way) -> None:
+        self._configuration = configuration
+        self._way = way
+        self._outside = replace(outside, finished=self._finished)
+
+    def made(self, accounts: Sequence[Account], walk: Walk) -> list[Run]:
+        """The runs of all accounts, in their order, wherever they are walked."""
+        try:
+            engine = open_engine(self._configuration, dry=self._way.dry)
+        except PlacierError as error:
+            return [self._failed(account, error) for account in accounts]
+        try:
+            if engine.spreads and self._way.away is not None and len(accounts) > 1 and not self._way.dry:
+                return self._spread(accounts, engine, self._way.away)
+            return self.in_turn(accounts, walk, engine)
+        finally:
+            engine.close()
+
+    def in_turn(self, accounts: Sequence[Account], walk: Walk, engine: Engine) -> list[Run]:
+        """In this process, one account after the other; one that fails does not stop the others."""
+        try:
+            database = open_state(self._configuration, create=not self._way.dry)
+        except PlacierError as error:
+            return [self._failed(account, error) for account in accounts]
+
+        told: list[Run] = []
+        try:
+            for account in accounts:
+                try:
+                    place = setting(
+                        self._configuration, account, database, self._outside, dry=self._way.dry, engine=engine
+                    )
+                    told += walk(place)
+                except PlacierError as error:
+                    if isinstance(error, UsageError) and self._way.kind == "approve":
+                        raise
+                    told.append(self._failed(account, error))
+        finally:
+            database.close()
+        return told
+
+    def _spread(self, accounts: Sequence[Account], engine: Engine, away: Callable[[str], Told]) -> list[Run]:
+        """On the workers: each logs its runs and writes their pages; what it logged comes back."""
+        by_name = {account.name: account for account in accounts}
+        runs: dict[str, list[Run]] = {}
+        for name, told in engine.each(away, list(by_name)):
+            if isinstance(told, PlacierError):
+                runs[name] = [self._failed(by_name[name], told)]
+            else:
+                self._outside.relay(told.log)
+                runs[name] = told.runs
+        return [run for name in by_name for run in runs[name]]
+
+    def _finished(self, run: Run) -> None:
+        _log(run, self._outside, loud=self._way.loud)
+        if self._way.dry:
             return
         try:
-            write_page(reports, run)
+            write_page(self._configuration.path(self._configuration.main.state.reports), run)
         except StateError as error:  # the run is what it is, page or no page
-            outside.log.warning("page not written", error=error.message, remedy=error.remedy)
+            self._outside.log.warning("page not written", error=error.message, remedy=error.remedy)
 
-    outside = replace(outside, finished=finished)
-    try:
-        database = open_state(configuration, create=not way.dry)
-    except PlacierError as error:
-        return [_failed(account, error, outside, way) for account in accounts]
-    told: list[Run] = []
-    try:
-        for account in accounts:
-            try:
-                told += walk(setting(configuration, account, database, outside, dry=way.dry))
-            except PlacierError as error:
-                if isinstance(error, UsageError) and way.kind == "approve":
-                    raise
-                told.append(_failed(account, error, outside, way))
-    finally:
-        database.close()
-    return told
-
-
-def _failed(account: Account, error: PlacierError, outside: Outside, way: Way) -> Run:
-    """An error that no run could take in, as a run of its own."""
-    now = outside.now()
-    today = now.replace(tzinfo=UTC).astimezone(account.zone).date()
-    run = Run(account.name, way.kind, None, today, f"{now:%Y%m%dT%H%M%S}-none")
-    run.end(error)
-    _log(run, outside, loud=way.loud)
-    return run
+    def _failed(self, account: Account, error: PlacierError) -> Run:
+        """An error that no run could take in, as a run of its own."""
+        now = self._outside.now()
+        today = now.replace(tzinfo=UTC).astimezone(account.zone).date()
+        run = Run(account.name, self._way.kind, None, today, f"{now:%Y%m%dT%H%M%S}-none")
+        run.end(error)
+        _log(run, self._outside, loud=self._way.loud)
+        return run
 
 
 def _log(run: Run, outside: Outside, *, loud: bool) -> None:

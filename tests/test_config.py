@@ -144,7 +144,16 @@ def test_a_wrong_word_is_told_with_what_would_be_accepted(
     ("line", "words"),
     [
         ('[state]\nurl = "mysql://x"', ["state.url", "sqlite:///", "postgresql+psycopg://"]),
-        ('[engine]\nkind = "spark"', ["engine.kind", "local"]),
+        ('[engine]\nkind = "spark"', ["engine.kind", "local", "dask"]),
+        ('[engine]\nkind = "dask"\nscheduler = "ici"', ["engine.scheduler", "tcp://HOST:PORT"]),
+        (
+            '[state]\nurl = "postgresql+psycopg://a@b/c"\n[engine]\nkind = "dask"\nscheduler = "tcp://h:8786"',
+            ["engine", "a scheduler needs storage"],
+        ),
+        (
+            '[engine]\nkind = "dask"\nscheduler = "tcp://h:8786"\nstorage = "/partage"',
+            ["engine.scheduler", "SQLite", "postgresql+psycopg://"],
+        ),
         ('[etat]\nurl = "x"', ["unknown key etat", "state"]),
         ("[state", ["placier.toml"]),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from pipeline import errors, policy
@@ -30,3 +32,9 @@ def test_the_kind_of_an_error_is_its_exit_code(kind: type[PlacierError], code: i
         for found in vars(errors).values()
         if isinstance(found, type) and issubclass(found, errors.Failure)
     )
+
+
+@pytest.mark.parametrize("error", [UsageError("what", "type this"), errors.Emptied("what", "type this", 3, "abc")])
+def test_an_error_comes_whole_from_another_process(error: PlacierError) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))

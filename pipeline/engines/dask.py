@@ -1,0 +1,253 @@
+"""A Dask cluster: one that is there already, or processes of this machine.  The only module that knows Dask.
+
+A task that was on a worker which died is given to another one by Dask; what it did so far is thrown away (a part) or
+read back by the run itself (an account).  Whatever ails the cluster is told within a bounded time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import warnings
+from asyncio import CancelledError as Stopped
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic
+
+import dask
+import distributed
+
+from pipeline import __version__
+from pipeline.desk import own_desk
+from pipeline.engines import Result
+from pipeline.engines.storage import Shelf, Storage
+from pipeline.errors import EngineUnavailable, PlacierError, UsageError, unforeseen
+from pipeline.merge import Entries, Part
+from pipeline.spill import PARTS, Spill
+
+_library: Any = distributed
+"""Dask has few types."""
+PATIENCE = 10.0
+"""Seconds that a scheduler, or a first worker, is waited for."""
+_LOOK = 2.0
+"""Seconds after which a scheduler that has said nothing is looked at."""
+_QUIET = {
+    "distributed.comm.timeouts.connect": "10s",
+    "distributed.comm.timeouts.tcp": "30s",
+    "distributed.scheduler.dashboard.status.task-stream-length": 0,
+    "distributed.diagnostics.nvml": False,
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Which one: the scheduler's address, empty for one on this machine; where the parts go; how long it is waited for.
+
+    `desks`: the folder below which runs have theirs; `dry`: a rehearsal, that leaves none behind.  `spreads`: the state
+    is one that several processes may write to at once.
+    """
+
+    scheduler: str
+    storage: str
+    desks: Path
+    spreads: bool
+    dry: bool = False
+    patience: float = PATIENCE
+
+
+class Dask:
+    """The engine that sends work to a cluster; it is reached when there is work for it, not before."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._storage = Storage(cluster.storage)
+        self._open = ExitStack()
+        self._client: Any = None
+        self.spreads = cluster.spreads
+
+    def entries(self, lines: Spill, account: str) -> Entries:
+        """What the lines come to: parts on the cluster; what is too little to be laid out is merged here."""
+        parts = lines.laid_out()
+        if parts is None:
+            return Entries.of(lines)
+        merging = _Merging(self, parts, account)
+        return Entries(merging.parts, lines.desk)
+
+    def merged(self, parts: Path, account: str) -> tuple[Shelf, list[str]]:
+        """Have the parts in this folder merged: where the results are, and their names in the order of the parts."""
+        shelf = self._storage.shelve(parts, account)
+        names: dict[int, str] = {}
+        for number, name in self._done(shelf.merge, list(range(PARTS))):
+            if isinstance(name, PlacierError):
+                raise name
+            names[number] = name
+        return shelf, [names[number] for number in range(PARTS) if names[number]]
+
+    def each(self, do: Callable[[str], Result], accounts: Sequence[str]) -> Iterator[tuple[str, Result | PlacierError]]:
+        """One task an account, on whichever worker is free."""
+        done: set[str] = set()
+        try:
+            for account, result in self._done(do, accounts):
+                done.add(account)
+                yield account, result
+        except PlacierError as error:
+            yield from ((account, error) for account in accounts if account not in done)
+
+    def close(self) -> None:
+        """Let go of the cluster, and end it if it is ours."""
+        self._storage.clear()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._open.close()
+        self._client = None
+
+    # The cluster
+
+    def _done(self, do: Callable[[Any], Result], whats: Sequence[Any]) -> Iterator[tuple[Any, Result | PlacierError]]:
+        """Have it done for each on the cluster; what came of it, as it comes."""
+        with self._told():
+            client = self._connected()
+            task = _Task(__version__, do)
+            futures = {
+                client.submit(task, what, key=f"placier-{number}-{secrets.token_hex(8)}", pure=False): what
+                for number, what in enumerate(whats)
+            }
+        try:
+            waiting = set(futures)
+            while waiting:
+                with self._told():
+                    finished = self._some(client, waiting)
+                waiting -= finished
+                for future in finished:
+                    yield futures[future], self._result(future)
+        finally:
+            for future in futures:
+                future.release()
+
+    def _some(self, client: Any, waiting: set[Any]) -> set[Any]:
+        """Those that ended; when none does, the scheduler must be there, and have workers."""
+        lonely = 0.0
+        while True:
+            try:
+                with client.as_current():
+                    return set(_library.wait(waiting, timeout=_LOOK, return_when="FIRST_COMPLETED").done)
+            except TimeoutError:
+                if client.status != "running":
+                    raise
+                lonely = 0.0 if client.nthreads() else lonely + _LOOK
+                if lonely > self._cluster.patience:
+                    raise self._unavailable("no worker is left") from None
+
+    def _result(self, future: Any) -> Any:
+        """What a task gave, or what is wrong, as a value."""
+        if future.status == "finished":
+            with self._told():
+                return future.result(timeout=self._cluster.patience)
+        if future.status == "error":
+            error = future.exception(timeout=self._cluster.patience)
+            if isinstance(error, ModuleNotFoundError | AttributeError):
+                return _other_version("one without this version")
+        return self._unavailable("its workers died one after the other at the same task, or it was stopped")
+
+    def _connected(self) -> Any:
+        if self._client is not None:
+            return self._client
+        patience = self._cluster.patience
+        dask.config.set(_QUIET)
+        for name in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are told by us, once
+        where: Any = self._cluster.scheduler or self._open.enter_context(self._here())
+        client = _library.Client(where, timeout=patience, set_as_default=False, name="placier")
+        self._open.callback(client.close, timeout=5)
+        try:
+            client.wait_for_workers(1, timeout=patience)
+        except TimeoutError:
+            raise self._unavailable("no worker is there") from None
+        self._client = client
+        return client
+
+    @contextmanager
+    def _here(self) -> Iterator[Any]:
+        """A cluster of processes of this machine, which nobody else reaches; its files are at a desk of its own."""
+        with (
+            own_desk(self._cluster.desks, leave_no_trace=self._cluster.dry) as desk,
+            _library.LocalCluster(
+                n_workers=os.cpu_count() or 1,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                security=True,  # keys of its own: who reaches a scheduler may run anything as us
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                worker_dashboard_address=None,
+                local_directory=str(desk),
+                silence_logs=logging.CRITICAL,
+            ) as cluster,
+        ):
+            yield cluster
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What Dask raises, in words."""
+        try:
+            yield
+        except PlacierError:
+            raise
+        except (OSError, RuntimeError, CancelledError, Stopped) as error:
+            raise self._unavailable(type(error).__name__) from error
+
+    def _unavailable(self, why: str) -> EngineUnavailable:
+        where = self._cluster.scheduler or "on this machine"
+        return EngineUnavailable(
+            f"the Dask cluster {where} cannot be used ({why})",
+            'start it (dask scheduler, dask worker), or set engine.kind = "local"; then the same command again',
+        )
+
+
+class _Merging:
+    """The parts of one load: merged on the cluster the first time that they are asked for, then read as often as wanted."""
+
+    def __init__(self, engine: Dask, folder: Path, account: str) -> None:
+        self._engine = engine
+        self._folder = folder
+        self._account = account
+        self._results: tuple[Shelf, list[str]] | None = None
+
+    def parts(self) -> Iterator[Part]:
+        """One after the other, in order."""
+        self._results = self._results or self._engine.merged(self._folder, self._account)
+        shelf, names = self._results
+        for name in names:
+            yield shelf.read(name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task(Generic[Result]):
+    """What travels to a worker.  It never raises: Dask would write the words of an exception to the worker's log."""
+
+    version: str
+    do: Callable[[Any], Result]
+
+    def __call__(self, what: Any) -> Result | PlacierError:
+        os.umask(0o077)  # what a worker writes is its owner's alone
+        if self.version != __version__:
+            return _other_version(__version__)
+        try:
+            return self.do(what)
+        except PlacierError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - its words may hold personal data
+            return unforeseen(error)
+
+
+def _other_version(found: str) -> UsageError:
+    return UsageError(
+        f"this is placier {__version__}, but a Dask worker has another ({found})",
+        f"on every worker: pip install 'placier[dask]=={__version__}', then start the workers again",
+    )
