@@ -28,6 +28,8 @@ HEAD = "0001"
 """The newest migration; a test holds it against the folder."""
 PATIENCE = 60.0
 """Seconds that a database in use by another program is waited for."""
+GONE = "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4"
+"""The server's side of it: a machine that is gone without a word holds its account's lock for 40 seconds at most."""
 STATEMENT_SECONDS = 1800
 """Seconds that PostgreSQL may work on one statement."""
 POSTGRES_CALLS = {
@@ -225,7 +227,7 @@ def _postgres_engine(url: str, patience: float) -> Engine:
     bounds = f"-c lock_timeout={int(patience * 1000)} -c statement_timeout={STATEMENT_SECONDS * 1000}"
     theirs = make_url(url).query.get("options", "")
     return create_engine(
-        url, pool_pre_ping=True, connect_args={**POSTGRES_CALLS, "options": f"{bounds} {theirs}".strip()}
+        url, pool_pre_ping=True, connect_args={**POSTGRES_CALLS, "options": f"{GONE} {bounds} {theirs}".strip()}
     )
 
 
