@@ -34,7 +34,7 @@ _library: Any = distributed
 PATIENCE = 10.0
 """Seconds that a scheduler, or a first worker, is waited for."""
 _LOOK = 2.0
-"""Seconds after which a scheduler that has said nothing is looked at."""
+"""Seconds after which the cluster is looked at again, when nothing has ended."""
 _QUIET = {
     "distributed.comm.timeouts.connect": "10s",
     "distributed.comm.timeouts.tcp": "30s",
@@ -110,39 +110,39 @@ class Dask:
     # The cluster
 
     def _done(self, do: Callable[[Any], Result], whats: Sequence[Any]) -> Iterator[tuple[Any, Result | PlacierError]]:
-        """Have it done for each on the cluster; what came of it, as it comes."""
-        with self._told():
-            client = self._connected()
-            task = _Task(__version__, do)
-            futures = {
-                client.submit(task, what, key=f"placier-{number}-{secrets.token_hex(8)}", pure=False): what
-                for number, what in enumerate(whats)
-            }
+        """Have it done for each on the cluster; what came of it, as it comes.
+
+        So many are on their way as the workers have threads, no more: Dask would share all of them out at once, and an
+        account whose worker is at a long one would wait while other workers are idle.
+        """
+        left = list(enumerate(whats))[::-1]
+        futures: dict[Any, Any] = {}
         try:
-            waiting = set(futures)
-            while waiting:
+            with self._told():
+                client, task = self._connected(), _Task(__version__, do)
+            lonely = 0.0
+            while left or futures:
                 with self._told():
-                    finished = self._some(client, waiting)
-                waiting -= finished
+                    threads = self._threads(client)
+                    lonely = 0.0 if threads else lonely + _LOOK
+                    if lonely > self._cluster.patience:
+                        raise self._unavailable("no worker is left")
+                    for _ in range(min(len(left), max(1, threads) - len(futures))):
+                        number, what = left.pop()
+                        key = f"placier-{number}-{secrets.token_hex(8)}"
+                        futures[client.submit(task, what, key=key, pure=False)] = what
+                    finished = _some(client, set(futures))
                 for future in finished:
-                    yield futures[future], self._result(future)
+                    yield futures.pop(future), self._result(future)
         finally:
             for future in futures:
                 future.release()
 
-    def _some(self, client: Any, waiting: set[Any]) -> set[Any]:
-        """Those that ended; when none does, the scheduler must be there, and have workers."""
-        lonely = 0.0
-        while True:
-            try:
-                with client.as_current():
-                    return set(_library.wait(waiting, timeout=_LOOK, return_when="FIRST_COMPLETED").done)
-            except TimeoutError:
-                if client.status != "running":
-                    raise
-                lonely = 0.0 if client.nthreads() else lonely + _LOOK
-                if lonely > self._cluster.patience:
-                    raise self._unavailable("no worker is left") from None
+    def _threads(self, client: Any) -> int:
+        """How many tasks the workers take at once."""
+        if client.status != "running":
+            raise self._unavailable("it went away")
+        return sum(client.nthreads().values())
 
     def _result(self, future: Any) -> Any:
         """What a task gave, or what is wrong, as a value."""
@@ -208,6 +208,15 @@ class Dask:
             f"the Dask cluster {where} cannot be used ({why})",
             'start it (dask scheduler, dask worker), or set engine.kind = "local"; then the same command again',
         )
+
+
+def _some(client: Any, waiting: set[Any]) -> set[Any]:
+    """Those that ended; none when none did for a moment."""
+    try:
+        with client.as_current():
+            return set(_library.wait(waiting, timeout=_LOOK, return_when="FIRST_COMPLETED").done)
+    except TimeoutError:
+        return set()
 
 
 class _Merging:
