@@ -19,14 +19,14 @@ AS_OF = "2026-11-15"
 FLOOR = "pyarrow's parse alone"
 DUCKDB, POLARS, PLAIN, DLT = "DuckDB", "Polars", "csv + sqlite3", "dlt"
 PEERS = {DUCKDB: "duckdb_sql.py", POLARS: "polars_frames.py", PLAIN: "plain_csv.py", DLT: "dlt_merge.py"}
-LIMITS = {PLAIN: 1_000_000, DLT: 1_000_000}
-"""Lines above which a peer is left out: it takes too long, or all of the memory."""
 OURS = "Placier"
 ON_POSTGRES = "Placier, PostgreSQL"
 SENT = "Placier, sent"
 SENT_ON_POSTGRES = "Placier, PostgreSQL, sent"
 KINDS = {OURS: (False, False), ON_POSTGRES: (True, False), SENT: (False, True), SENT_ON_POSTGRES: (True, True)}
 """Way -> whether on PostgreSQL, whether it is sent (to import files) and kept."""
+LIMITS = {PLAIN: 1_000_000, DLT: 1_000_000, SENT: 1_000_000, SENT_ON_POSTGRES: 100_000}
+"""Lines above which a way is left out: it takes too long, or all of the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,8 @@ def _nothing() -> Iterator[None]:
 def _size(lines: int, asked: Asked, server: Postgres | None) -> Size:
     path = history(lines, asked.cache)
     ways = [FLOOR, *(peer for peer in asked.peers if lines <= LIMITS.get(peer, lines))]
-    ways += [way for way, (database, sent) in KINDS.items() if database <= (server is not None) and sent <= asked.sent]
+    ours = [way for way, (database, sent) in KINDS.items() if database <= (server is not None) and sent <= asked.sent]
+    ways += [way for way in ours if lines <= LIMITS.get(way, lines)]
     found = Size(lines)
     wanted = reference(path)
     costs: dict[str, list[Cost]] = {way: [] for way in ways}
@@ -103,7 +104,7 @@ def _run(
 ) -> tuple[Cost, dict[str, float], dict[str, Any]]:
     """One round of one way: its cost, the seconds of its stages, and what it made."""
     if way == FLOOR:
-        return spent([PEERS_PYTHON, HERE / "peers" / "floor.py", path]), {}, {}
+        return spent([sys.executable, HERE / "peers" / "floor.py", path]), {}, {}
     if way in PEERS:
         result, schema = folder / "result.db", folder / "schema.sql"
         schema.write_text(spent([sys.executable, HERE / "schema.py"]).said, encoding="utf-8")

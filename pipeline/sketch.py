@@ -44,9 +44,11 @@ class Sketch:
         """Note all who are ordinary in one pass, if most of many marked contacts may be; gives the others, part by part."""
         silenced, groups = self.around.silenced, self.around.groups
         with self.database.transaction() as connection:
-            pending, known = Buyers(connection, self.account.name).pending()
+            buyers = Buyers(connection, self.account.name)
+            pending = buyers.pending()
+            few = pending <= self.portion or buyers.known() > pending
         hidden = any(email.startswith(PREFIX) for email in silenced.known)  # under a hash: nobody is found by it
-        if pending <= self.portion or known > pending or hidden:
+        if few or hidden:
             return self._marked()
         living = frozenset(key for key in groups.known if groups.living(key))
         rules = self.account.file.policy

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Table, func, insert, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import CreateIndex, CreateTable, DropIndex
 
 if TYPE_CHECKING:
@@ -82,18 +83,20 @@ class Appending:
         names = ", ".join(f'"{name}"' for name in rows.column_names)
         copying = f"COPY {table.name} ({names}) FROM STDIN (FORMAT csv)"
         driver: Any = self._db.connection.dbapi_connection
-        with driver.cursor() as cursor, cursor.copy(copying) as copy:
+        with _told(self._db.dialect.loaded_dbapi.Error), driver.cursor() as cursor, cursor.copy(copying) as copy:
             for start in range(0, rows.num_rows, _STEP):
                 text = io.BytesIO()
                 csv.write_csv(rows.slice(start, _STEP), text, csv.WriteOptions(include_header=False))
                 copy.write(text.getvalue())
 
     def _stage(self, table: Table, rows: pa.Table) -> None:
-        if self._columns is None:
-            self._columns = self._staging()
+        from adbc_driver_sqlite import dbapi
+
         rows = rows.drop_columns([name for name in rows.column_names if rows.column(name).null_count == rows.num_rows])
-        with self._columns.cursor() as cursor:
-            cursor.adbc_ingest(table.name, rows, mode="append")
+        with _told(dbapi.Error):
+            self._columns = self._columns or self._staging()
+            with self._columns.cursor() as cursor:
+                cursor.adbc_ingest(table.name, rows, mode="append")
 
     def _staging(self) -> Any:
         """A connection to the file for staged rows; if it breaks, the file is thrown away, so nothing is synced."""
@@ -107,6 +110,15 @@ class Appending:
             with connection.cursor() as cursor:
                 cursor.executescript(statement)
         return connection
+
+
+@contextmanager
+def _told(kind: type[Exception]) -> Iterator[None]:
+    """What a driver raises that was asked directly comes out as if SQLAlchemy had asked it."""
+    try:
+        yield
+    except kind as error:
+        raise OperationalError("", None, error) from None
 
 
 @contextmanager

@@ -56,13 +56,17 @@ class Buyers:
 
     # In one pass
 
-    def pending(self) -> tuple[int, int]:
-        """How many contacts are marked, and how many are acknowledged."""
-        mine = [
-            select(func.count()).select_from(table).where(table.c.account == self._account)
-            for table in (marks, members)
-        ]
-        return self._db.execute(mine[0]).scalar_one(), self._db.execute(mine[1]).scalar_one()
+    def pending(self) -> int:
+        """How many contacts are marked."""
+        return self._count(marks)
+
+    def known(self) -> int:
+        """How many contacts are acknowledged; all of them are looked at."""
+        return self._count(members)
+
+    def _count(self, table: Table) -> int:
+        query = select(func.count()).select_from(table).where(table.c.account == self._account)
+        return self._db.execute(query).scalar_one()
 
     def all_marked(self) -> Generator[tuple[str, bool], None, None]:
         """Every marked address by address, each with whether it is to be sent again."""

@@ -11,6 +11,7 @@ import pytest
 from ledgers import Rows, ledger_of
 from sqlalchemy import Engine, inspect
 
+from pipeline.errors import StateError
 from pipeline.merge import Part
 from pipeline.schema import Reject, Row
 from pipeline.store import bulk
@@ -111,3 +112,13 @@ def test_an_account_that_comes_second_keeps_the_rows_of_the_first(database: Data
     with database.transaction() as connection:
         assert len(ledger_of(connection)["bookings"]) == 2 * len(ODD)
         assert sorted(Ledger(connection, "demo").marked()) == sorted(Ledger(connection, "quai").marked())
+
+
+def test_a_folder_that_takes_no_rows_is_told_and_nothing_is_recorded(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path}/placier.db")
+    with pytest.raises(StateError, match="cannot be used") as caught, database.transaction() as connection:
+        Ledger(connection, "demo").record(many(history()[0], tmp_path / "gone"), NOW)
+    assert "exemple" not in str(caught.value)
+    with database.transaction() as connection:
+        assert not any(ledger_of(connection).values())
+    database.close()
