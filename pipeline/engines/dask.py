@@ -244,15 +244,17 @@ class _Task(Generic[Result]):
     do: Callable[[Any], Result]
 
     def __call__(self, what: Any) -> Result | PlacierError:
-        os.umask(0o077)  # what a worker writes is its owner's alone
         if self.version != __version__:
             return _other_version(__version__)
+        before = os.umask(0o077)  # what a worker writes is its owner's alone
         try:
             return self.do(what)
         except PlacierError as error:
             return error
         except Exception as error:  # noqa: BLE001 - its words may hold personal data
             return unforeseen(error)
+        finally:
+            os.umask(before)
 
 
 def _other_version(found: str) -> UsageError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import stat
 from collections.abc import Callable, Iterator
@@ -16,10 +17,11 @@ from ledgers import Rows, ledger_of
 from program import wait_until
 from sources.depot import free_port
 
+from pipeline import __version__
 from pipeline.engines import Engine
 from pipeline.engines import dask as dask_engine
 from pipeline.engines.local import LOCAL
-from pipeline.errors import EngineUnavailable, StateError, UsageError
+from pipeline.errors import EngineUnavailable, PlacierError, StateError, UsageError
 from pipeline.schema import LINES
 from pipeline.spill import Spill
 from pipeline.store.database import open_database
@@ -245,3 +247,19 @@ def test_a_worker_of_another_version_refuses() -> None:
 @pytest.mark.parametrize("do", [str.upper])
 def test_this_machine_does_one_after_the_other(do: Callable[[str], str]) -> None:
     assert list(LOCAL.each(do, ["un", "deux"])) == [("un", "UN"), ("deux", "DEUX")]
+
+
+def _write(path: Path) -> int:
+    return path.write_text("à nous", encoding="utf-8")
+
+
+def test_what_a_task_writes_is_its_owners_alone_and_the_umask_is_as_it_was(tmp_path: Path) -> None:
+    task = dask_engine._Task(__version__, _write)  # noqa: SLF001 - what travels to a worker
+    before = os.umask(0o022)
+    try:
+        assert task(tmp_path / "one") == 6
+        assert isinstance(task(tmp_path / "gone" / "two"), PlacierError)
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
+    assert (tmp_path / "one").stat().st_mode & 0o777 == 0o600

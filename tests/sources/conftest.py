@@ -65,6 +65,7 @@ def openssh(account: str, tmp_path: Path) -> Iterator[OpenSsh]:
         chroot = home / "chroot"
         depot = Depot(chroot / "depot", tmp_path)
         (home / "authorized_keys").write_text(depot.public + "\n")
+        (home / "authorized_keys").chmod(0o644)  # sshd reads it as the user, whatever the umask
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home / "host_key"], check=True)
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         port = free_port()
