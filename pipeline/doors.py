@@ -85,7 +85,7 @@ def setting(
         desk=archive.parent / "work",
         open_source=lambda: open_source(account, outside),
         open_platform=lambda label: open_platform(account, label, outside),
-        new_id=lambda: f"{outside.now():%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",
+        new_id=lambda: f"{outside.now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
         now=outside.now,
         sleep=outside.sleep,
         dry=dry,
