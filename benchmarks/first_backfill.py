@@ -21,6 +21,8 @@ from pathlib import Path
 from random import Random
 from time import perf_counter
 
+from measure import machine
+
 from pipeline.pack import least
 from pipeline.sandbox.control import SandboxControl
 from pipeline.sandbox.serve import TOKEN, PlatformServer
@@ -161,14 +163,6 @@ def _kind(method: str, path: str) -> str:
     return f"{method} /" + "/".join(parts)
 
 
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
 def main() -> None:
     """Print the table as it is kept in RESULTS.md."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -176,7 +170,7 @@ def main() -> None:
     parser.add_argument("--groups", type=int, default=40, help="the general one included")
     parser.add_argument("--batch-size", type=int, default=500)
     chosen = parser.parse_args()
-    print(f"Machine: {_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}")
+    print(f"Machine: {machine()}")
     print(
         f"Versions: Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     )
