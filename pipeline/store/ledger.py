@@ -352,28 +352,20 @@ class Ledger:
         for chunk in chunks(emails):
             self._db.execute(delete(marks).where(marks.c.account == self._account, marks.c.email.in_(chunk)))
 
-    def bookings_of(self, email: str | None = None) -> list[Record]:
-        """The current bookings of one contact, or of all that are marked."""
-        query = select(*(bookings.c[name] for name in BOOKING)).where(
-            bookings.c.account == self._account, bookings.c.current
-        )
-        if email is not None:
-            return self._records(query.where(bookings.c.email == email))
-        marked = and_(marks.c.account == bookings.c.account, marks.c.email == bookings.c.email)
-        return self._records(query.join(marks, marked))
+    def bookings_of(self, email: str) -> list[Record]:
+        """The current bookings of one contact."""
+        mine = (bookings.c.account == self._account, bookings.c.current, bookings.c.email == email)
+        return self._records(select(*(bookings.c[name] for name in BOOKING)).where(*mine))
 
-    def cancellations_for(self, email: str | None = None) -> list[Record]:
-        """The current cancellations that may concern one contact, or all marked ones: by transaction, or by address."""
-        mine = (
-            select(marks.c.email).where(marks.c.account == self._account) if email is None else select(literal(email))
-        )
+    def cancellations_for(self, email: str) -> list[Record]:
+        """The current cancellations that may concern one contact: by transaction, or by address."""
         bought = select(bookings.c.transaction_id).where(
-            bookings.c.account == self._account, bookings.c.current, bookings.c.email.in_(mine)
+            bookings.c.account == self._account, bookings.c.current, bookings.c.email == email
         )
         query = select(*(cancellations.c[name] for name in CANCELLATION)).where(
             cancellations.c.account == self._account,
             cancellations.c.current,
-            or_(cancellations.c.email.in_(mine), cancellations.c.transaction_id.in_(bought)),
+            or_(cancellations.c.email == email, cancellations.c.transaction_id.in_(bought)),
         )
         return self._records(query)
 

@@ -119,7 +119,7 @@ def test_more_rows_than_a_statement_takes_are_recorded_and_read(ledger: Open) ->
     rows = [booking(f"T{number}", f"a{number}@exemple.test") for number in range(5_050)]
     with ledger() as it:
         it.record(load(FIRST, rows, content="many"), NOW)
-        assert len(it.bookings_of()) == 5_050
+        assert len(it.marked()) == 5_050
         assert len(it.owners(row["transaction_id"] for row in rows)) == 5_050
         it.unmark([f"a{number}@exemple.test" for number in range(5_000)])
         assert len(it.marked()) == 50
