@@ -43,7 +43,7 @@ class Sketch:
     def _after_the_quick(self, found: Outline) -> Iterator[dict[str, bool]]:
         """Note all who are ordinary in one pass, if most of many marked contacts may be; gives the others, part by part."""
         silenced, groups = self.around.silenced, self.around.groups
-        with self.database.transaction() as connection:
+        with self.database.transaction(reading=True) as connection:
             buyers = Buyers(connection, self.account.name)
             pending = buyers.pending()
             few = pending <= self.portion or buyers.known() > pending
@@ -53,7 +53,7 @@ class Sketch:
         living = frozenset(key for key in groups.known if groups.living(key))
         rules = self.account.file.policy
         first, quick = first_reach(self.around.as_of, rules.show_grace_days), Quick(found, rules, living)
-        with self.database.transaction() as connection:
+        with self.database.transaction(reading=True) as connection:
             buyers = Buyers(connection, self.account.name)
             with (
                 closing(buyers.all_marked()) as marked,

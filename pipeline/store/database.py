@@ -30,6 +30,8 @@ PATIENCE = 60.0
 """Seconds that a database in use by another program is waited for."""
 GONE = "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4"
 """The server's side of it: a machine that is gone without a word holds its account's lock for 40 seconds at most."""
+READING = "placier_reading"
+"""The execution option of a transaction that writes nothing."""
 STATEMENT_SECONDS = 1800
 """Seconds that PostgreSQL may work on one statement."""
 POSTGRES_CALLS = {
@@ -61,9 +63,10 @@ class Database:
         self._lock: _Lock | None = None
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, *, reading: bool = False) -> Iterator[Connection]:
         """A transaction that commits at the end; inside a rehearsal, a savepoint.
 
+        One that is only `reading` keeps no other program from writing, however long it takes.
         StateError, once, when the account's lock was lost since the last one; Busy when another run has it by now.
         """
         with translated(self._where):
@@ -72,7 +75,7 @@ class Database:
                 with self._outer.begin_nested():
                     yield self._outer
             else:
-                with self._engine.begin() as connection:
+                with self._engine.execution_options(**{READING: reading}).begin() as connection:
                     yield connection
 
     @contextmanager
@@ -261,7 +264,7 @@ def _tune_sqlite(engine: Engine, patience: float) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(READING) else "BEGIN IMMEDIATE")
 
 
 def _migrate(engine: Engine, where: str) -> None:

@@ -324,3 +324,18 @@ def test_a_rehearsal_on_sqlite_does_not_hold_up_a_night(sqlite_url: str) -> None
     assert noted(rehearsing) == noted(at_night) == {TWO}
     rehearsing.close()
     at_night.close()
+
+
+def test_who_only_reads_keeps_no_writer_waiting_and_sees_one_moment(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/placier.db"
+    reader, writer = open_database(url, patience=0.1), open_database(url, patience=0.1)
+    with reader.transaction(reading=True) as connection:
+        state = State(connection, "demo")
+        assert state.groups() == {}
+        note(writer, ONE)
+        assert state.groups() == {}
+    assert noted(reader) == {ONE}
+    with reader.transaction(), pytest.raises(StateError, match="cannot be used"):
+        note(writer, TWO)
+    reader.close()
+    writer.close()
