@@ -7,7 +7,7 @@ SIZES ?= 100000
 ROUNDS ?= 1
 BENCH ?= --startup
 
-.PHONY: demo test soak check fix bench mutants
+.PHONY: demo test soak check fix reference bench mutants
 
 demo: $(ready)
 	@$(run)/placier demo
@@ -29,6 +29,10 @@ check: $(ready)
 fix: $(ready)
 	$(run)/ruff format .
 	$(run)/ruff check --fix .
+	$(run)/python scripts/reference.py
+
+reference: $(ready)
+	@$(run)/python scripts/reference.py
 
 bench: $(ready) .venv-bench/installed
 	@$(run)/python benchmarks/run.py --sizes $(SIZES) --rounds $(ROUNDS) $(BENCH)

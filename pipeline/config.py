@@ -34,11 +34,18 @@ class State(Section):
     """Where Placier keeps what it knows."""
 
     url: str = Field(
-        "sqlite:///var/placier.db", description="SQLAlchemy URL: sqlite:///... or postgresql+psycopg://..."
+        "sqlite:///var/placier.db",
+        description="the database: `sqlite:///PATH`, or `postgresql+psycopg://user@host/database` (its password in"
+        " `PGPASSWORD` or `~/.pgpass`)",
     )
-    patience: float = Field(60.0, ge=0, le=3600, description="seconds that a busy database is waited for")
-    archive: str = Field("var/archive", description="folder of every file that was read, compressed, by SHA-256")
-    reports: str = Field("var/reports", description="folder of the pages that each run writes")
+    patience: float = Field(
+        60.0,
+        ge=0,
+        le=3600,
+        description="seconds that a database, or a row of it, in use by another program is waited for",
+    )
+    archive: str = Field("var/archive", description="folder of every file that was read, compressed, under its SHA-256")
+    reports: str = Field("var/reports", description="folder of the pages that the runs write: `ACCOUNT/DATE.html`")
 
     @field_validator("url")
     @classmethod
@@ -51,9 +58,19 @@ class State(Section):
 class Engine(Section):
     """What merges long files, and walks the accounts of a run."""
 
-    kind: Literal["local", "dask"] = Field("local", description="local: this process; dask: a Dask cluster")
-    scheduler: str = Field("", description="address of a Dask scheduler; empty: a cluster of this machine's processes")
-    storage: str = Field("", description="folder or fsspec URL that all workers share; empty: the run's own folder")
+    kind: Literal["local", "dask"] = Field(
+        "local", description='`"local"`: this process; `"dask"`: a Dask cluster (`pip install \'placier[dask]\'`)'
+    )
+    scheduler: str = Field(
+        "",
+        description="`tcp://host:8786` (or `tls://`) of the cluster's scheduler; it needs `storage`, and PostgreSQL as"
+        " state. Empty: processes of this machine",
+    )
+    storage: str = Field(
+        "",
+        description="where the parts of a history lie for the workers: a folder that all machines share, or an fsspec"
+        " URL; of one installation alone. Empty: the run's own folder",
+    )
 
     @field_validator("scheduler")
     @classmethod
@@ -74,8 +91,13 @@ class Engine(Section):
 class Alerts(Section):
     """Who is told; all optional."""
 
-    healthcheck_url: str = Field("", description="GET url/start, url on success, url/fail")
-    urls_env: str = Field("", description="environment variable with Apprise URLs")
+    healthcheck_url: str = Field(
+        "",
+        description="`placier run` calls it with `/start`, then as it is when all ended with 0, else with `/fail`",
+    )
+    urls_env: str = Field(
+        "", description="name of an environment variable with Apprise URLs, such as `mailto://` or `slack://`"
+    )
 
 
 class Main(Section):
@@ -98,13 +120,36 @@ class Main(Section):
 class Files(Section):
     """How the day files are named; `{organisation}` and `{date:%Y%m%d}` are filled in."""
 
-    purchases: str = ""
-    cancellations: str = ""
-    transactions: str = ""
-    backfill: str = "{organisation}_historique*.csv"
-    wait_minutes: int = Field(0, ge=0, le=24 * 60, description="how long `run` waits for a late file")
-    settle_seconds: float = Field(0.5, ge=0, le=600, description="how long a file's size must stay before it is read")
-    catch_up_days: int = Field(7, ge=0, le=366, description="missed days that a run does first")
+    purchases: str = Field(
+        "",
+        description="the day's purchases; with neither file named, `{organisation}_achats_{date:%Y%m%d}.csv`",
+    )
+    cancellations: str = Field(
+        "",
+        description="the day's cancellations; with neither file named, `{organisation}_annulations_{date:%Y%m%d}.csv`",
+    )
+    transactions: str = Field(
+        "", description='instead of these two, one file with both: `"{organisation}_{date:%Y%m%d}.csv"`'
+    )
+    backfill: str = Field(
+        "{organisation}_historique*.csv", description="the history, for `placier backfill` without a file"
+    )
+    wait_minutes: int = Field(
+        0,
+        ge=0,
+        le=24 * 60,
+        description="minutes that `placier run` waits for yesterday's file when it is late or still being written, or"
+        " when its server is out of reach, looking at least once a minute (`init` writes 90)",
+    )
+    settle_seconds: float = Field(
+        0.5, ge=0, le=600, description="seconds that a file's size must stay the same before it is read"
+    )
+    catch_up_days: int = Field(
+        7,
+        ge=0,
+        le=366,
+        description="days missed since the first success that `run` does first, oldest first; 0: none",
+    )
 
     @model_validator(mode="after")
     def _one_layout(self) -> Files:
@@ -130,17 +175,30 @@ class Files(Section):
 class SftpSource(Files):
     """[source] kind = "sftp"."""
 
-    kind: Literal["sftp"]
-    host: str = Field(min_length=1)
-    port: int = Field(22, ge=1, le=65535)
-    user: str = Field(min_length=1)
-    key_file: str = ""
-    password_env: str = ""
-    known_hosts: str = Field("secrets/known_hosts", min_length=1)
-    directory: str = "."
-    connect_timeout: float = Field(15.0, gt=0, le=600, description="seconds")
+    kind: Literal["sftp"] = Field(description="a server")
+    host: str = Field(min_length=1, description="its name or address")
+    port: int = Field(22, ge=1, le=65535, description="its port")
+    user: str = Field(min_length=1, description="the user there")
+    key_file: str = Field(
+        "", description="the private key, readable by its owner only; this, or `password_env`, or both (a passphrase)"
+    )
+    password_env: str = Field(
+        "", description="name of the environment variable with the password, or with the passphrase of `key_file`"
+    )
+    known_hosts: str = Field(
+        "secrets/known_hosts",
+        min_length=1,
+        description="the server's host key, as OpenSSH writes it; an unknown or changed one is refused",
+    )
+    directory: str = Field(".", description="the folder there; the user's own when it is `.`")
+    connect_timeout: float = Field(15.0, gt=0, le=600, description="seconds that each step of connecting may take")
     read_timeout: float = Field(60.0, gt=0, le=3600, description="seconds without an answer")
-    first_pause: float = Field(1.0, ge=0, le=60, description="seconds before the second try; then twice as long")
+    first_pause: float = Field(
+        1.0,
+        ge=0,
+        le=60,
+        description="seconds before the second try after a passing fault; each later pause is twice as long, at most 30",
+    )
 
     @model_validator(mode="after")
     def _one_secret(self) -> SftpSource:
@@ -152,8 +210,8 @@ class SftpSource(Files):
 class FolderSource(Files):
     """[source] kind = "folder"."""
 
-    kind: Literal["folder"]
-    path: str = Field(min_length=1)
+    kind: Literal["folder"] = Field(description="a folder of this machine")
+    path: str = Field(min_length=1, description="the folder; it may be a share where others write")
 
 
 def _known_fields(value: dict[str, str]) -> dict[str, str]:
@@ -169,18 +227,36 @@ FieldNames = Annotated[dict[str, str], AfterValidator(_known_fields)]
 class CyberimpactPlatform(Section):
     """[platform] kind = "cyberimpact"."""
 
-    kind: Literal["cyberimpact"]
-    base_url: str = Field("https://api.cyberimpact.com", pattern=r"^https?://[^\s]+$")
-    token_env: str = "CYBERIMPACT_TOKEN"  # noqa: S105 - the name of a variable
-    token_file: str = ""
-    batch_size: int = Field(500, ge=1, le=10_000)
-    requests_per_second: float = Field(2.0, gt=0, le=100_000)
+    kind: Literal["cyberimpact"] = Field(description="Cyberimpact, over its API")
+    base_url: str = Field(
+        "https://api.cyberimpact.com",
+        pattern=r"^https?://[^\s]+$",
+        description="its API: `https://...`; plain `http://` to this machine only (the sandbox)",
+    )
+    token_env: str = Field("CYBERIMPACT_TOKEN", description="name of the environment variable with the API token")
+    token_file: str = Field("", description="instead, a file with the token, readable by its owner only")
+    batch_size: int = Field(500, ge=1, le=10_000, description="contacts a batch")
+    requests_per_second: float = Field(2.0, gt=0, le=100_000, description="how fast at most")
     timeout: float = Field(60.0, gt=0, le=3600, description="seconds without an answer")
-    batch_deadline: float = Field(1800.0, gt=0, description="seconds until a batch that does not end is given up")
-    first_poll: float = Field(0.3, ge=0, le=60, description="seconds until the first batch is asked for")
+    batch_deadline: float = Field(
+        1800.0, gt=0, description="seconds until a batch that does not end is left to the next run"
+    )
+    first_poll: float = Field(
+        0.3,
+        ge=0,
+        le=60,
+        description="seconds until the first batch is asked for; each later time 1.5 times as long, at most 30; the"
+        " next batch after half of what the last one took",
+    )
     retries: int = Field(5, ge=1, le=20, description="attempts at a request that fails in passing")
-    first_pause: float = Field(1.0, ge=0, le=60, description="seconds before the second try; then twice as long")
-    custom_fields: FieldNames = {}
+    first_pause: float = Field(
+        1.0,
+        ge=0,
+        le=60,
+        description="seconds before the second attempt, and as much again at random; each later pause is twice as"
+        " long, at most 60",
+    )
+    custom_fields: FieldNames = Field({}, description="see `[platform.custom_fields]`")
 
     @model_validator(mode="after")
     def _encrypted(self) -> CyberimpactPlatform:
@@ -193,23 +269,48 @@ class CyberimpactPlatform(Section):
 class CsvPlatform(Section):
     """[platform] kind = "csv": import files in a folder."""
 
-    kind: Literal["csv"]
-    path: str = Field(min_length=1)
-    dialect: Literal["cyberimpact", "mailchimp"] = "cyberimpact"
-    custom_fields: FieldNames = {}
+    kind: Literal["csv"] = Field(description="import files in a folder")
+    path: str = Field(min_length=1, description="the folder")
+    dialect: Literal["cyberimpact", "mailchimp"] = Field(
+        "cyberimpact",
+        description='whose import: `"cyberimpact"` (one file per set of groups) or `"mailchimp"` (groups as tags)',
+    )
+    custom_fields: FieldNames = Field({}, description="see `[platform.custom_fields]`")
 
 
 class Policy(Section):
     """[policy]: the account's rules."""
 
-    consent_months: int = Field(24, ge=1, le=120)
-    groups: Literal["per-show", "per-performance", "general-only"] = "per-show"
-    general_group: str = Field("Clients Tuxedo", min_length=1, max_length=100)
-    group_title: str = ""
-    show_grace_days: int = Field(3, ge=0, le=3660)
-    cancellation: Literal["any", "exact"] = "any"
-    cancelled_counts: bool = True
-    retention_months: int = Field(26, ge=1, le=1200)
+    consent_months: int = Field(24, ge=1, le=120, description="calendar months that a purchase's implied consent lasts")
+    groups: Literal["per-show", "per-performance", "general-only"] = Field(
+        "per-show", description="a group per show, a group per performance, or the general group alone"
+    )
+    general_group: str = Field(
+        "Clients Tuxedo", min_length=1, max_length=100, description="title of the group of every contact"
+    )
+    group_title: str = Field(
+        "",
+        description="title of a show's group; unless told `{show_title}`, per performance"
+        " `{show_title} ({date:%Y-%m-%d %H:%M})`; also `{show_id}`, `{performance_id}`",
+    )
+    show_grace_days: int = Field(
+        3,
+        ge=0,
+        le=3660,
+        description="a buyer still joins the group of a show that ended so many days before the as-of day",
+    )
+    cancellation: Literal["any", "exact"] = Field(
+        "any",
+        description='`"any"`: any cancellation for a show takes the buyer out of its group; `"exact"`: only when no'
+        " ticket is left",
+    )
+    cancelled_counts: bool = Field(
+        True,
+        description="`false`: a booking that is wholly cancelled is no last purchase and gives no consent",
+    )
+    retention_months: int = Field(
+        26, ge=1, le=1200, description="months after which ledger rows and archived files are purged, every night"
+    )
 
     @field_validator("group_title")
     @classmethod
@@ -232,19 +333,33 @@ class Policy(Section):
 class Guard(Section):
     """[guard]: what is too much to be sent without a person's word."""
 
-    max_reject_ratio: float = Field(0.2, ge=0, le=1)
-    max_leaves: int = Field(50, ge=0)
-    max_leave_ratio: float = Field(0.2, ge=0, le=1)
-    max_volume_ratio: float = Field(10.0, gt=0)
+    max_reject_ratio: float = Field(
+        0.2, ge=0, le=1, description="a file with more than this part of bad lines, and at least 20 of them, is held"
+    )
+    max_leaves: int = Field(50, ge=0, description="leaves of groups are held when there are more than this many and")
+    max_leave_ratio: float = Field(0.2, ge=0, le=1, description="more than this part of the account's memberships")
+    max_volume_ratio: float = Field(
+        10.0,
+        gt=0,
+        description="a day is held when it has this many times the median of the last 28 days' lines, from 7 days of"
+        " history on",
+    )
 
 
 class AccountFile(Section):
     """config/accounts/NAME.toml."""
 
-    organisation: str = Field(min_length=1)
-    timezone: str = "America/Toronto"
-    language: Literal["fr_ca", "en_ca"] = "fr_ca"
-    mapping: str = "tuxedo"
+    organisation: str = Field(min_length=1, description="as it stands in the names of the day files")
+    timezone: str = Field(
+        "America/Toronto",
+        description='the box office\'s clock, a zone of the tz database: it decides what "yesterday" is, and the local'
+        " day of a consent",
+    )
+    language: Literal["fr_ca", "en_ca"] = Field("fr_ca", description="of the contacts that are created")
+    mapping: str = Field(
+        "tuxedo",
+        description="the mapping that reads the files: `mappings/NAME.toml` beside `config/`, else one that is shipped",
+    )
     source: Annotated[SftpSource | FolderSource, Field(discriminator="kind")]
     platform: Annotated[CyberimpactPlatform | CsvPlatform, Field(discriminator="kind")]
     policy: Policy = Policy()
@@ -427,7 +542,7 @@ def _keys_beside(model: type[BaseModel], location: Sequence[str]) -> list[str]:
         following: list[type[BaseModel]] = []
         for candidate in current:
             if part in candidate.model_fields:
-                following.extend(_models(candidate.model_fields[part].annotation))
+                following.extend(sections(candidate.model_fields[part].annotation))
             elif candidate.model_fields.get("kind") is not None and f"'{part}'" in repr(
                 candidate.model_fields["kind"].annotation
             ):
@@ -436,7 +551,8 @@ def _keys_beside(model: type[BaseModel], location: Sequence[str]) -> list[str]:
     return sorted({name for candidate in current for name in candidate.model_fields})
 
 
-def _models(annotation: object) -> list[type[BaseModel]]:
+def sections(annotation: object) -> list[type[BaseModel]]:
+    """The tables that an annotation stands for; none when it is a plain value."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [found for part in getattr(annotation, "__args__", ()) for found in _models(part)]
+    return [found for part in getattr(annotation, "__args__", ()) for found in sections(part)]

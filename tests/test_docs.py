@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import tomllib
@@ -12,10 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
-from pipeline import config
 from pipeline.cli import main
 from pipeline.errors import PlacierError
 from pipeline.fields import FIELDS
@@ -108,7 +104,7 @@ def test_every_command_has_help_and_is_in_the_readme_with_its_options(name):
     assert wanted == set(re.findall(r"--[a-z-]+", row.group(1)))
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "check", "fix", "bench", "mutants"])
+@pytest.mark.parametrize("target", ["demo", "test", "check", "fix", "bench", "mutants", "reference"])
 def test_every_make_target_that_is_told_exists(target):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{target}:", makefile, re.MULTILINE)
@@ -158,65 +154,6 @@ def test_every_link_inside_the_readme_leads_to_a_heading():
 
 
 # Configuration
-
-SECTIONS: dict[str, dict[str, FieldInfo]] = {
-    "### `[state]`": config.State.model_fields,
-    "### `[engine]`": config.Engine.model_fields,
-    "### `[alerts]`": config.Alerts.model_fields,
-    "### The top of the file": {
-        key: field
-        for key, field in config.AccountFile.model_fields.items()
-        if key not in {"source", "platform", "policy", "guard"}
-    },
-    "### `[source]`, of any kind": {"kind": config.SftpSource.model_fields["kind"], **config.Files.model_fields},
-    '### `[source]` with `kind = "sftp"`': {
-        key: field
-        for key, field in config.SftpSource.model_fields.items()
-        if key not in {"kind", *config.Files.model_fields}
-    },
-    '### `[source]` with `kind = "folder"`': {
-        key: field
-        for key, field in config.FolderSource.model_fields.items()
-        if key not in {"kind", *config.Files.model_fields}
-    },
-    '### `[platform]` with `kind = "cyberimpact"`': config.CyberimpactPlatform.model_fields,
-    '### `[platform]` with `kind = "csv"`': config.CsvPlatform.model_fields,
-    "### `[policy]`": config.Policy.model_fields,
-    "### `[guard]`": config.Guard.model_fields,
-}
-
-
-def rows(heading: str) -> dict[str, str]:
-    """Key -> second column, of the table under a heading."""
-    assert f"\n{heading}\n" in CONFIGURATION, f"docs/configuration.md lacks the heading {heading}"
-    section = CONFIGURATION.split(f"\n{heading}\n", 1)[1].split("\n##", 1)[0]
-    return dict(re.findall(r"^\| `([a-z0-9_]+)` \| (.*?) \|", section, re.MULTILINE))
-
-
-def default(field: FieldInfo) -> str:
-    """The default as one would write it in the file."""
-    return "required" if field.is_required() else f"`{json.dumps(field.get_default(call_default_factory=True))}`"
-
-
-@pytest.mark.parametrize("heading", SECTIONS)
-def test_every_key_of_the_configuration_is_told_with_its_default(heading):
-    assert rows(heading) == {key: default(field) for key, field in SECTIONS[heading].items()}
-
-
-def models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """The sections below a model of the configuration."""
-    for field in model.model_fields.values():
-        for found in config._models(field.annotation):
-            yield found
-            yield from models(found)
-
-
-def test_no_section_of_the_configuration_is_left_out():
-    files = set(SECTIONS["### `[source]`, of any kind"])
-    told = [keys for section in SECTIONS.values() for keys in (set(section), set(section) | files)]
-    for model in {config.AccountFile, *models(config.Main), *models(config.AccountFile)}:
-        keys = set(model.model_fields) - {"source", "platform", "policy", "guard"}
-        assert any(keys <= section for section in told), f"docs/configuration.md lacks a key of {model.__name__}"
 
 
 @pytest.mark.parametrize("text", [README, CONFIGURATION], ids=["README", "configuration"])
