@@ -14,6 +14,7 @@ from pipeline.forgotten import Forgotten
 from pipeline.naming import Groups
 from pipeline.plan import Facts
 from pipeline.project import Desired, Rules, project
+from pipeline.schema import SEATING
 from pipeline.store.acknowledged import State
 from pipeline.store.buyers import Buyers
 from pipeline.store.ledger import Ledger
@@ -107,11 +108,11 @@ def gather(
     """All the facts that planning looks at for these marked contacts; `bare`: not the fields of those who are new."""
     ledger, state = Ledger(connection, account.name), State(connection, account.name)
     buyers = Buyers(connection, account.name)
-    bought = buyers.bookings(marked)
+    members = state.members(marked)
+    new = marked.keys() - members.keys() if bare else set()
+    bought = [*buyers.bookings(marked.keys() - new), *buyers.bookings(new, SEATING)]
     acts = buyers.cancellations(marked, bought)
     owners = buyers.owners(act["transaction_id"] for act in acts)
-    members = state.members(marked)
-    new = marked.keys() - members.keys() if bare else ()
     desired = project(bought, acts, owners, rules_of(account), bare=new)
     seats = state.memberships(marked)
     for email in around.inside.keys() & marked.keys():

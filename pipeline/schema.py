@@ -102,6 +102,17 @@ CANCELLATION = (
 )
 OWNER = ("transaction_id", "performance_key", "show_key", "show_title", "performance_start", "email")
 """Columns of a booking that tell whom and what a cancellation concerns."""
+SEATING = (
+    *OWNER,
+    "booked_at",
+    "booked_on",
+    "performance_id",
+    "performance_end_on",
+    "show_id",
+    "contact_id",
+    "tickets",
+)
+"""Columns of a booking that consent and seats rest on; a contact's fields need them all."""
 
 REJECT_REASONS = (
     "no_email",

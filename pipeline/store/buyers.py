@@ -35,9 +35,9 @@ class Buyers:
         rows = (row for chunk in chunks(emails) for row in self._db.execute(query.where(marks.c.email.in_(chunk))))
         return {row[0]: row[1] for row in rows}
 
-    def bookings(self, emails: Iterable[str]) -> list[Row]:
+    def bookings(self, emails: Iterable[str], columns: Collection[str] = BOOKING) -> list[Row]:
         """The current bookings of these contacts."""
-        return self._rows(bookings, BOOKING, bookings.c.email, emails)
+        return self._rows(bookings, columns, bookings.c.email, emails)
 
     def cancellations(self, emails: Iterable[str], bought: Sequence[Row]) -> list[Row]:
         """The current cancellations that may concern them: by a transaction that they `bought`, or by their address."""
