@@ -251,7 +251,7 @@ def status(connection: Connection, setting: Setting) -> Json:
             "run_id": success.id,
             "finished_at": _moment(success.finished_at),
         },
-        "missing_days": [day.isoformat() for day in _missing_days(connection, account)],
+        "missing_days": [day.isoformat() for day in missing_days(connection, account)],
         "held": [
             {
                 "run_id": hold.run_id,
@@ -278,7 +278,7 @@ def status(connection: Connection, setting: Setting) -> Json:
     }
 
 
-def _missing_days(connection: Connection, account: Account) -> list[date]:
+def missing_days(connection: Connection, account: Account) -> list[date]:
     """The days since the first success until the last night that are not recorded, however long ago.
 
     Before any success: those that were looked for.  What is held is not missing.

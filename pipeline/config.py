@@ -96,8 +96,22 @@ class Alerts(Section):
         description="`placier run` calls it with `/start`, then as it is when all ended with 0, else with `/fail`",
     )
     urls_env: str = Field(
-        "", description="name of an environment variable with Apprise URLs, such as `mailto://` or `slack://`"
+        "",
+        description="name of an environment variable with Apprise URLs, such as `mailto://` or `slack://`: "
+        "one message per problem ([docs/alerts.md](alerts.md))",
     )
+    textfile: str = Field(
+        "",
+        description="figures of each `placier run` for the node exporter's textfile collector, a file `NAME.prom` "
+        "in its folder ([docs/alerts.md](alerts.md))",
+    )
+
+    @field_validator("textfile")
+    @classmethod
+    def _collected(cls, value: str) -> str:
+        if value and not value.endswith(".prom"):
+            raise ValueError("accepted: a path that ends in .prom, which the node exporter reads, or empty")
+        return value
 
 
 class Main(Section):

@@ -84,6 +84,7 @@ reports = "var/reports"                   # the page that each run writes
 [alerts]                                  # all optional: who is told beside cron's mail
 #healthcheck_url = ""                     # GET url/start, then url when all is well, url/fail when not
 #urls_env = ""                            # name of the environment variable with Apprise URLs (mailto://, slack://)
+#textfile = ""                            # figures for Prometheus: a file NAME.prom in the node exporter's folder
 """
 
 _FIELD_LINES = "\n".join(f'#{field.key} = "{field.name}"' for field in FIELDS)

@@ -6,17 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
 
-from pipeline import config
-from pipeline.alerts import notify, ping
 from pipeline.config import Account, Configuration
 from pipeline.doors import Outside, open_engine, open_state, setting
 from pipeline.engines import Engine
 from pipeline.engines.local import LOCAL
 from pipeline.errors import Busy, PlacierError, StateError, UsageError
-from pipeline.log import mask
 from pipeline.report.page import write_page
 from pipeline.run import Run, exit_code
 from pipeline.setting import Setting
+from pipeline.tell import tell_exporter, tell_healthcheck, tell_people
 
 Walk = Callable[[Setting], list[Run]]
 LOGGED = (
@@ -59,13 +57,21 @@ class Way:
 def walk_accounts(
     configuration: Configuration, accounts: Sequence[Account], walk: Walk, outside: Outside, way: Way
 ) -> list[Run]:
-    """Walk for each account, and tell the healthcheck and people how it went."""
-    health = "" if way.dry or way.kind != "run" else configuration.main.alerts.healthcheck_url
-    _ping(health, "/start", outside)
-    told = _Tour(configuration, outside, way).made(accounts, walk)
+    """Walk for each account; tell the healthcheck, people and the exporter how it went."""
+    nightly = way.kind == "run" and not way.dry
+    if nightly:
+        tell_healthcheck(configuration, "/start", outside)
+    try:
+        told = _Tour(configuration, outside, way).made(accounts, walk)
+    except BaseException:  # Ctrl-C too: whoever waits for the end hears of it
+        if nightly:
+            tell_healthcheck(configuration, "/fail", outside)
+        raise
     if not way.dry:
-        _alert(configuration, told, outside)
-    _ping(health, "/fail" if exit_code(told) else "", outside)
+        tell_people(configuration, accounts, told, outside)
+    if nightly:
+        tell_exporter(configuration, accounts, told, outside)
+        tell_healthcheck(configuration, "/fail" if exit_code(told) else "", outside)
     return told
 
 
@@ -169,24 +175,3 @@ def _log(run: Run, outside: Outside, *, loud: bool) -> None:
     said = {"message": run.message} if run.message else {}
     speak = outside.log.warning if (loud and run.exit_code) or run.came_back else outside.log.info
     speak("run ended", **{key: facts[key] for key in LOGGED}, **said)
-
-
-def _ping(url: str, suffix: str, outside: Outside) -> None:
-    ping(url, suffix, lambda what: outside.log.warning("healthcheck failed", error=what))
-
-
-def _alert(configuration: Configuration, told: Sequence[Run], outside: Outside) -> None:
-    """Tell people of the runs that need them, a good one whose check of suppressed people did included."""
-    variable = configuration.main.alerts.urls_env
-    trouble = [run for run in told if run.exit_code or run.came_back]
-    if not variable or not trouble:
-        return
-    try:
-        urls = config.secret(variable, None, "alerts.urls_env", outside.environment).split()
-    except UsageError as error:
-        outside.log.warning("alert failed", error=error.message)
-        return
-    title = f"Placier: {', '.join(sorted({run.account for run in trouble}))} needs a look"
-    lines = [f"{run.account} {run.kind} {run.date or run.as_of}: {run.status}. {run.message}" for run in trouble]
-    body = "\n".join(mask(line) for line in lines)
-    notify(urls, title, body, lambda what: outside.log.warning("alert failed", error=what))

@@ -309,3 +309,18 @@ holds = Table(
     comment="What a guard holds until somebody approves it.",
 )
 Index("holds_by_account", holds.c.account, holds.c.state)
+
+problems = Table(
+    "problems",
+    metadata,
+    Column("account", ACCOUNT, primary_key=True),
+    Column("kind", String(20), primary_key=True),  # missing, failed, held, refused, group or came_back
+    Column("about", String(300), primary_key=True),  # a day, a kind of failure, a group's title; or nothing
+    Column("count", Integer, nullable=False),
+    Column("since", DateTime, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("told_at", DateTime),  # null: nobody was told yet
+    Column("told_count", Integer, nullable=False),
+    Column("ended_at", DateTime),  # over, and nobody was told yet
+    comment="What people are alerted to: once when it begins, once a week while it lasts, once when it ends.",
+)

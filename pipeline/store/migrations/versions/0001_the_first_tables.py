@@ -244,6 +244,20 @@ def upgrade() -> None:
         batch_op.create_index("memberships_by_group", ["account", "group_key"], unique=False)
 
     op.create_table(
+        "problems",
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("about", sa.String(length=300), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("since", sa.DateTime(), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("told_at", sa.DateTime(), nullable=True),
+        sa.Column("told_count", sa.Integer(), nullable=False),
+        sa.Column("ended_at", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("account", "kind", "about"),
+        comment="What people are alerted to: once when it begins, once a week while it lasts, once when it ends.",
+    )
+    op.create_table(
         "rejects",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("account", sa.String(length=100), nullable=False),
