@@ -405,16 +405,15 @@ def backup(options: Options, file: Path) -> int:
 @click.argument("account", required=False)
 def doctor(options: Options, account: str | None) -> int:
     """What is missing, in the order to mend it: configuration, secrets, source, database, token, fields, groups."""
-    from dataclasses import asdict
-
     from pipeline import doctor as doctoring
     from pipeline import show
+    from pipeline.checkup import documents
 
     configuration = _configuration(options)
     accounts = [configuration.account(account)] if account else list(configuration.accounts.values())
     found = doctoring.examine(configuration, accounts, _outside(options))
     if options.json:
-        _print_json({"checks": [asdict(item) for item in found]})
+        _print_json({"checks": documents(found)})
     else:
         show.checks(_page(), found)
     return 0 if all(item.ok for item in found) else 2

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.checkup import Check, lines
 from pipeline.contact import Suppression
 from pipeline.held import Holding
 from pipeline.log import mask, plain
 from pipeline.plan import Change, Preview
 from pipeline.run import Run
-
-if TYPE_CHECKING:
-    from pipeline.doctor import Check
 
 Json = Mapping[str, object]
 COUNTS = (
@@ -192,15 +189,10 @@ def status(
             page.table(("run", "kind", "date", "as of", "status"), rows)
 
 
-def checks(page: Page, found: Iterable[Check]) -> None:
+def checks(page: Page, found: Sequence[Check]) -> None:
     """What doctor saw."""
-    for check in found:
-        page.say(
-            f"{'ok  ' if check.ok else 'MEND'} {check.account or 'placier'}: {check.check}: {check.message}",
-            "" if check.ok else "red",
-        )
-        if not check.ok and check.remedy:
-            page.say(f"     → {check.remedy}")
+    for line, style in lines(found):
+        page.say(line, style)
 
 
 def _rows(value: object) -> list[Mapping[str, object]]:

@@ -525,7 +525,7 @@ def test_the_sandbox_tells_where_it_is_and_ends_politely(tmp_path: Path) -> None
         (("why", "demo", ANNE), "may we write? yes"),
         (("verify", "demo", "--as-of", "2026-03-02"), "2 contacts compared, 0 differences"),
         (("expiring", "demo", "--within", "3650", "--as-of", "2026-03-02"), "2 consents end within 3650 days"),
-        (("doctor",), "ok   demo: source"),
+        (("doctor",), "ok    source"),
         (("export", "demo", ANNE), '"transaction_id": "T1"'),
         (("check", "{drop}/Theatre_achats_20260301.csv"), "bad_email"),
         (("run", "--as-of", "2026-03-02", "--dry-run"), "this was a dry run"),

@@ -104,7 +104,7 @@ def test_a_host_whose_key_has_changed_is_refused_as_a_possible_attack(venue: Ven
     assert venue.content() == {}
     doctor = venue.placier("doctor", "demo")
     assert doctor.code == 2
-    assert [check["check"] for check in doctor.json["checks"] if not check["ok"]] == ["source"]
+    assert [check["check"] for check in doctor.json["checks"] if not check["ok"]] == ["host key"]
 
 
 def test_a_key_that_others_can_read_is_refused(venue: Venue, pair: Pair) -> None:

@@ -34,6 +34,10 @@ class Engine(Protocol):
         """Do it for each account; what came of it, or why nothing did, in the order in which they end."""
         ...
 
+    def look(self) -> str:
+        """What there is to work with, in a sentence; PlacierError when it cannot be used."""
+        ...
+
     def close(self) -> None:
         """Let go of what was opened; nothing of ours stays on the storage."""
         ...

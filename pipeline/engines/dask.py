@@ -24,7 +24,7 @@ import distributed
 from pipeline import __version__
 from pipeline.desk import own_desk
 from pipeline.engines import Result
-from pipeline.engines.storage import Shelf, Storage
+from pipeline.engines.storage import Shelf, Storage, seen
 from pipeline.errors import EngineUnavailable, PlacierError, UsageError, unforeseen
 from pipeline.merge import Entries, Part
 from pipeline.spill import PARTS, Spill
@@ -98,6 +98,24 @@ class Dask:
                 yield account, result
         except PlacierError as error:
             yield from ((account, error) for account in accounts if account not in done)
+
+    def look(self) -> str:
+        """How many workers there are, once each has read and written a file on the storage that all share."""
+        if not self._cluster.scheduler:
+            return "a Dask cluster of this machine's processes, when there is work for it"
+        with self._told():
+            client = self._connected()
+            proof = self._storage.proof()
+            said = client.run(_Task(__version__, seen), proof, on_error="return") if proof else {}
+            for answer in said.values():
+                if isinstance(answer, ModuleNotFoundError | AttributeError):
+                    raise _other_version("one without this version")
+                if isinstance(answer, PlacierError):
+                    raise answer
+                if isinstance(answer, BaseException):
+                    raise self._unavailable(type(answer).__name__)
+            threads = client.nthreads()
+        return f"{len(threads)} workers at {self._cluster.scheduler}, all of them reach {self._storage.url}"
 
     def close(self) -> None:
         """Let go of the cluster, and end it if it is ours."""

@@ -32,6 +32,10 @@ class Local:
             except PlacierError as error:
                 yield account, error
 
+    def look(self) -> str:
+        """Nothing can be wrong with it."""
+        return "this process does everything"
+
     def close(self) -> None:
         """Nothing was opened."""
 

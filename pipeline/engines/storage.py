@@ -20,6 +20,9 @@ from pipeline.errors import StateError, UsageError
 from pipeline.merge import Part, aggregate
 from pipeline.spill import PARTS, WORDS, part_name, read_part
 
+PROOF = "proof"
+"""The name of what `doctor` puts on the storage for a moment; no account's folder begins with it and a dash."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
@@ -95,6 +98,21 @@ class Storage:
                 files.put_file(str(parts / name), f"{folder}/{name}")
         return Shelf(shelf)
 
+    @property
+    def url(self) -> str:
+        """Where it is; empty: at each load's own desk."""
+        return self._url
+
+    def proof(self) -> str:
+        """Put a file there for the workers to find (`seen`); its URL."""
+        proof = f"{self._url}/{PROOF}-{secrets.token_hex(8)}"
+        with _usable(self._url):
+            files, folder = _opened(proof)
+            files.makedirs(folder, exist_ok=True)
+            self._made.append(folder)
+            files.pipe_file(f"{folder}/{PROOF}", b"")
+        return proof
+
     def clear(self) -> None:
         """Take away what was put there; what cannot be is cleared by the account's next run."""
         for folder in self._made:
@@ -112,6 +130,16 @@ def _opened(url: str) -> tuple[Any, str]:
 def _remove(files: Any, folder: str) -> None:
     with suppress(FileNotFoundError):
         files.rm(folder, recursive=True)
+
+
+def seen(proof: str) -> str:
+    """On a worker: find the file of a proof, and put another beside it; StateError when it cannot."""
+    with _usable(proof):
+        files, folder = _opened(proof)
+        files.cat_file(f"{folder}/{PROOF}")
+        mine = f"{folder}/{secrets.token_hex(8)}"
+        files.pipe_file(mine, b"")
+    return mine
 
 
 @contextmanager
