@@ -14,6 +14,7 @@ from pipeline.contact import Acknowledged, KnownGroup, Membership, Suppression
 from pipeline.facts import rules_of, suppressed
 from pipeline.plan import GENERAL, seated
 from pipeline.project import Desired, Seat, project
+from pipeline.said import Said
 from pipeline.setting import Setting
 from pipeline.store.acknowledged import State
 from pipeline.store.audit import CONSENTS, Act, Audit
@@ -62,9 +63,9 @@ def why(connection: Connection, account: Account, email: str, on: date, *, past:
     rules = account.file.policy
     until = None if ground is None else policy.consent_until(ground.start, rules.consent_months)
     valid = until is not None and on <= until
-    basis = None
+    basis: Said | None = None
     if ground is not None:
-        basis = f"the platform's own consent ({ground.kept})" if ground.kept else "implied (active-clients)"
+        basis = Said("own", kept=ground.kept) if ground.kept else Said("implied")
     told = [(name, lines) for name, lines, _ in Ledger(connection, account.name).sources(known.email, on.isoformat())]
     if past and ground is not None and ground.act is not None and ground.act.file:
         kept_since = policy.retention_start(on, rules.retention_months)
@@ -182,9 +183,9 @@ def _general(known: Known, account: Account) -> Json:
     group = known.groups.get(GENERAL)
     member = membership is not None and membership.state == "in"
     if member:
-        reason = "every contact that was sent is in it"
+        reason = Said("everybody")
     elif membership is not None:
-        reason = "staff deleted the group on the platform"
+        reason = Said("deleted")
     else:
         reason = _not_sent(known, account)
     return {
@@ -194,15 +195,15 @@ def _general(known: Known, account: Account) -> Json:
     }
 
 
-def _not_sent(known: Known, account: Account) -> str:
+def _not_sent(known: Known, account: Account) -> Said:
     if known.suppressed:
-        return f"never sent: {known.suppressed}"
+        return Said("suppressed", reason=known.suppressed)
     start = None if known.desired is None else known.desired.consent_date
     if start is None:
-        return "no booking counts"
+        return Said("nothing_counts")
     if policy.consent_ended(start, account.file.policy.consent_months, known.on):
-        return "not sent: the consent has ended (expired)"
-    return "not sent yet: the next run will" if known.pending else "not sent"
+        return Said("ended")
+    return Said("soon" if known.pending else "not_sent")
 
 
 def _show(key: str, seat: Seat | None, known: Known, account: Account) -> Json:
@@ -212,23 +213,25 @@ def _show(key: str, seat: Seat | None, known: Known, account: Account) -> Json:
     return {"title": title, "member": member, "reason": _show_reason(seat, membership, known, account)}
 
 
-def _show_reason(seat: Seat | None, membership: Membership | None, known: Known, account: Account) -> str:
+def _show_reason(seat: Seat | None, membership: Membership | None, known: Known, account: Account) -> Said:
     grace = account.file.policy.show_grace_days
     state = None if membership is None else membership.state
     if state == "gone":
-        return "staff deleted the group on the platform; a new purchase brings it back"
+        return Said("deleted_show")
     if seat is None:
-        return "in since before the bookings were purged" if state == "in" else "a corrected file took the booking back"
+        return Said("purged" if state == "in" else "corrected")
     if seated(seat, membership, known.on, grace):
-        bought = f"bought on {_local_day(seat.booked_at, account)}"
-        if state == "in":
-            return bought
-        return f"{bought}, but {_not_sent(known, account)}"
+        bought = _local_day(seat.booked_at, account)
+        return (
+            Said("bought", when=bought)
+            if state == "in"
+            else Said("bought_but", when=bought, why=_not_sent(known, account))
+        )
     if seat.cancelled_at is not None and seat.reach is None:
-        return f"cancelled on {_local_day(seat.cancelled_at, account)}"
+        return Said("cancelled", when=_local_day(seat.cancelled_at, account))
     if state == "in":
-        return "in since a purchase before the show"
-    return f"the show ended on {seat.reach}, more than {grace} days before the purchase was sent"
+        return Said("before")
+    return Said("late", day=seat.reach, grace=grace)
 
 
 def _local_day(instant: int | None, account: Account) -> str:

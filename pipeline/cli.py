@@ -473,6 +473,30 @@ def demo(options: Options, data: Path) -> int:
     return 0
 
 
+@command
+@click.option("--host", default="127.0.0.1", help="The address to listen on; not the loopback: with --behind-tls only.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8090, help="0: a free one.")
+@click.option("--behind-tls", "behind", metavar="NAME", default="", help="A reverse proxy serves it with TLS as NAME.")
+@click.option("--allow-replay", is_flag=True, help="Days may be replayed, and what is held approved.")
+def console(options: Options, host: str, port: int, behind: str, allow_replay: bool) -> int:
+    """Pages for support staff: nights, contacts, replays.  The password is in PLACIER_CONSOLE_PASSWORD.  Ctrl-C ends it."""
+    with _extra("console"):
+        from pipeline.console.serve import ConsoleServer, Place, wait
+
+        server = ConsoleServer(
+            _configuration(options), _outside(options), Place(host, port, behind), may_replay=allow_replay
+        )
+        with server:
+            if options.json:
+                _print_json(server.facts())
+            else:
+                may = "with replays and approvals" if allow_replay else "read-only (--allow-replay permits more)"
+                click.echo(f"console: {server.public_url}, {may}; Ctrl-C ends it")
+            sys.stdout.flush()
+            wait(lambda text: click.echo(text, err=True), server.errands)
+    return 0
+
+
 # What the commands share
 
 

@@ -114,12 +114,23 @@ class Alerts(Section):
         return value
 
 
+class Console(Section):
+    """The console for support staff."""
+
+    password_env: str = Field(
+        "PLACIER_CONSOLE_PASSWORD",
+        min_length=1,
+        description="environment variable with the password that `placier console` asks for, 12 characters or more",
+    )
+
+
 class Main(Section):
     """config/placier.toml."""
 
     state: State = State()
     engine: Engine = Engine()
     alerts: Alerts = Alerts()
+    console: Console = Console()
 
     @model_validator(mode="after")
     def _shared_state(self) -> Main:

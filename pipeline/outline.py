@@ -7,6 +7,7 @@ is left alone after all.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -196,6 +197,27 @@ class Outline:
             blocked=self.blocked,
             titles=self._titles,
         )
+
+    def fingerprint(self) -> str:
+        """The same for the same plan alone: whom it concerns, what happens to each, what is held, who is left alone."""
+        seen = hashlib.sha256()
+        sent = {
+            number: repr(replace(self._kinds[number], joins=self._joins(self._kinds[number])))
+            for number in self._sent_numbers()
+        }
+        for email, number in self._db.execute("SELECT email, kind FROM people ORDER BY email"):
+            if number in sent:
+                seen.update(f"{email} {sent[number]}\n".encode())
+        rest = (
+            sorted(self.leaves.items()),
+            sorted(self._held),
+            self.new_groups,
+            self.blocked,
+            sorted((+self._skips).items()),
+        )
+        words = [(change.email, change.reasons) for change in self._first]
+        seen.update(repr((self.as_of, rest, words)).encode())
+        return seen.hexdigest()
 
     def upserts(self) -> Iterator[str]:
         """Who is to be sent."""

@@ -24,6 +24,7 @@ def send(work: Setting, told: Run) -> None:
         outbound = Outbound(work.account, work.database, platform, occasion(work, told.run_id))
         with told.stage("plan"):
             prepared = _guarded(work, told, _prepared(work, told, outbound))
+            work.planned(prepared.outline)
         if not work.dry:
             with told.stage("push"):
                 _deliver(told, outbound, prepared)

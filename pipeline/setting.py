@@ -16,6 +16,7 @@ from pipeline.dispatch import PORTION, Occasion, Progress
 from pipeline.engines import Engine
 from pipeline.engines.local import LOCAL
 from pipeline.errors import PlacierError, StateError, unforeseen
+from pipeline.outline import Outline
 from pipeline.platforms import Platform
 from pipeline.run import Run
 from pipeline.sources import Source
@@ -32,7 +33,8 @@ class Setting:
 
     `desk`: below it each run has a folder of its own for the files at hand, which `at_work` puts in its place.
     `dry`: the run is a rehearsal.  `finished` is told of every run that ends: it logs, writes the page, raises alerts.
-    `portion`: so many contacts are planned and sent at once.  `engine`: what merges a load that is laid out in parts.
+    `planned` is told of every plan before it is sent, and may raise Held: then nothing is.  `portion`: so many contacts are
+    planned and sent at once.  `engine`: what merges a load that is laid out in parts.
     """
 
     account: Account
@@ -49,6 +51,7 @@ class Setting:
     dry: bool = False
     progress: Progress = field(default=lambda stage, done, total: None)
     finished: Callable[[Run], None] = field(default=lambda run: None)
+    planned: Callable[[Outline], None] = field(default=lambda outline: None)
     portion: int = PORTION
     engine: Engine = LOCAL
 

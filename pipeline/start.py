@@ -85,6 +85,9 @@ reports = "var/reports"                   # the page that each run writes
 #healthcheck_url = ""                     # GET url/start, then url when all is well, url/fail when not
 #urls_env = ""                            # name of the environment variable with Apprise URLs (mailto://, slack://)
 #textfile = ""                            # figures for Prometheus: a file NAME.prom in the node exporter's folder
+
+[console]                                 # the pages for support staff, `placier console`
+#password_env = "PLACIER_CONSOLE_PASSWORD"  # the environment variable with its password, 12 characters or more
 """
 
 _FIELD_LINES = "\n".join(f'#{field.key} = "{field.name}"' for field in FIELDS)

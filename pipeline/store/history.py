@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Update, func, insert, select, update
+from sqlalchemy import Connection, Row, Update, and_, func, insert, or_, select, update
 
 from pipeline.store.tables import holds, runs
 
@@ -100,6 +100,12 @@ class History:
         """The last runs, newest first."""
         query = select(runs).where(runs.c.account == self._account).order_by(runs.c.started_at.desc(), runs.c.id.desc())
         return list(self._db.execute(query.limit(count)))
+
+    def on(self, day: dt.date) -> list[Row[Any]]:
+        """The runs of a business date, and those without one as of that day, newest first."""
+        of_day = or_(runs.c.date == day, and_(runs.c.date.is_(None), runs.c.as_of == day))
+        query = select(runs).where(runs.c.account == self._account, of_day)
+        return list(self._db.execute(query.order_by(runs.c.started_at.desc(), runs.c.id.desc())))
 
     def last_night(self) -> dt.date | None:
         """The latest day that a nightly run was for."""

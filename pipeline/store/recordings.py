@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from pipeline.schema import Reject
 from pipeline.store.ledger import ASIDE, Ledger, Load, Slot
 from pipeline.store.tables import bookings, cancellations, files, loads, rejects
 
@@ -65,6 +66,27 @@ class Recordings:
             )
             for row in rows
         ]
+
+    def of_day(self, business_date: date) -> list[RecordedFile]:
+        """The files that a business date is recorded with: its day files, and backfills of that date."""
+        names = ("role", "name", "sha256", "version", "lines", "accepted", "rejected")
+        query = select(*(files.c[name] for name in names)).where(
+            files.c.account == self._account, files.c.business_date == business_date, files.c.load_id.is_not(None)
+        )
+        return [RecordedFile(*facts) for facts in self._db.execute(query.order_by(files.c.id))]
+
+    def set_aside(self, business_date: date, most: int) -> list[tuple[str, Reject]]:
+        """The lines of these files that were set aside, each with its file's name: the first `most` of them."""
+        query = (
+            select(files.c.name, rejects.c.line, rejects.c.reason, rejects.c.text)
+            .join(files, files.c.id == rejects.c.file_id)
+            .where(
+                files.c.account == self._account, files.c.business_date == business_date, files.c.load_id.is_not(None)
+            )
+            .order_by(files.c.id, rejects.c.line)
+            .limit(most)
+        )
+        return [(name, Reject(*facts)) for name, *facts in self._db.execute(query)]
 
     # Putting back
 
