@@ -49,9 +49,7 @@ class House:
     @contextmanager
     def visitor(self, language: str = "fr-CA") -> Iterator[Visitor]:
         """Somebody at a browser of their own, not logged in."""
-        with httpx.Client(
-            base_url=self.url, headers={"accept-language": language}, timeout=PATIENCE
-        ) as client:
+        with httpx.Client(base_url=self.url, headers={"accept-language": language}, timeout=PATIENCE) as client:
             yield Visitor(client)
 
     @contextmanager
