@@ -45,7 +45,8 @@ class Errand:
     """Something under way for an account, or done: its `runs`, or the `error` that no run could take in.
 
     `mark` is the plan's fingerprint, of a preview; `agreed` the one that was confirmed, and `changed` says that the plan was
-    another one by then: nothing was sent, and this is a preview again.  `used`: it was confirmed.  `run_id` is what an approval approves.
+    another one by then: nothing was sent, and this is a preview again.  `used`: it was confirmed.  `run_id` is what an
+    approval approves.
     """
 
     id: str
