@@ -281,6 +281,11 @@ def status(connection: Connection, setting: Setting) -> Json:
     }
 
 
+def unused(connection: Connection, account: Account) -> bool:
+    """Whether nothing was ever recorded for the account, nor tried."""
+    return not History(connection, account.name).last(1) and Ledger(connection, account.name).coverage()[0] is None
+
+
 def missing_days(connection: Connection, account: Account) -> list[date]:
     """The days since the first success until the last night that are not recorded, however long ago.
 

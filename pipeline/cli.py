@@ -7,6 +7,7 @@ import functools
 import io
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,24 +15,25 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TextIO, TypeVar
 
 import click
 
 from pipeline import __version__
 from pipeline.errors import Failure, PlacierError, UsageError, unforeseen
+from pipeline.words import Command, Day, Days
 
 if TYPE_CHECKING:
     from pipeline.config import Account, Configuration
     from pipeline.doors import Outside
     from pipeline.run import Run
+    from pipeline.screen import Page
     from pipeline.setting import Setting
-    from pipeline.show import Page
     from pipeline.walks import Told
 
 Body = TypeVar("Body", bound=Callable[..., int])
 Shared = TypeVar("Shared", bound=Callable[..., object])
-DAY = click.DateTime(["%Y-%m-%d"])
+DAY = Day()
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE}
 """What an output says that takes no more: a full disk, a reader that went away."""
 LOCK_SECONDS = 60
@@ -119,7 +121,29 @@ def command(body: Body) -> click.Command:
         _let_go()
         sys.exit(code)
 
-    return main.command(name=body.__name__.removesuffix("_"), help=body.__doc__)(_shared(invoke))
+    told = re.split(r"[;:.]", body.__doc__ or "")[0]
+    named = main.command(body.__name__.removesuffix("_"), Command, help=body.__doc__, short_help=told)
+    return named(_shared(invoke))
+
+
+def offers(look: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """What the shell offers for a word, by the function `look` of completion.py; nothing if that goes wrong."""
+
+    def offered(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+        try:
+            from pipeline import completion
+
+            chosen = context.params.get("config") or (context.parent.params.get("config") if context.parent else None)
+            config = Path(chosen or os.environ.get("PLACIER_CONFIG") or "config").expanduser()
+            words = (config, context.params["account"]) if look in {"held_runs", "recorded_days"} else (config,)
+            return [found for found in getattr(completion, look)(*words) if found.startswith(begun)]
+        except Exception:  # noqa: BLE001 - somebody who presses Tab wants no traceback
+            return []
+
+    return offered
+
+
+_accounts = offers("accounts")
 
 
 _as_of = click.option("--as-of", type=DAY, help="The day the run is for [today].")
@@ -127,7 +151,7 @@ _dry = click.option("--dry-run", "dry", is_flag=True, help="Show the plan; send 
 
 
 @command
-@click.argument("account", nargs=-1)
+@click.argument("account", nargs=-1, shell_complete=_accounts)
 @click.option("--date", "day", type=DAY, help="The business date, that day alone [the day before as-of].")
 @_as_of
 @_dry
@@ -172,7 +196,7 @@ class _Away:
 
 
 @command
-@click.argument("account")
+@click.argument("account", shell_complete=_accounts)
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @_as_of
 @_dry
@@ -186,8 +210,8 @@ def backfill(options: Options, account: str, files: tuple[Path, ...], as_of: dat
 
 
 @command
-@click.argument("account")
-@click.argument("day", metavar="DATE", type=DAY)
+@click.argument("account", shell_complete=_accounts)
+@click.argument("day", metavar="DATE", type=DAY, shell_complete=offers("recorded_days"))
 @click.option(
     "--file", "files", multiple=True, type=click.Path(path_type=Path), help="Take this file instead of the archive's."
 )
@@ -216,7 +240,7 @@ def replay(
 
 
 @command
-@click.argument("account")
+@click.argument("account", shell_complete=_accounts)
 @_as_of
 @_dry
 def push(options: Options, account: str, as_of: datetime | None, dry: bool) -> int:
@@ -227,19 +251,19 @@ def push(options: Options, account: str, as_of: datetime | None, dry: bool) -> i
 
 
 @command
-@click.argument("account")
+@click.argument("account", shell_complete=_accounts)
 @_as_of
 @_dry
 def rebuild(options: Options, account: str, as_of: datetime | None, dry: bool) -> int:
-    """The ledger anew from the archive alone, whether the state was lost or kept; then what is to be sent."""
+    """The ledger anew from the archive alone; then what is to be sent.  The state may be lost or kept."""
     from pipeline.rebuild import rebuild as walk
 
     return _walk(options, [account], lambda s: walk(s, _day(as_of, s.account)), kind="rebuild", dry=dry)
 
 
 @command
-@click.argument("account")
-@click.argument("run_id", metavar="RUN")
+@click.argument("account", shell_complete=_accounts)
+@click.argument("run_id", metavar="RUN", shell_complete=offers("held_runs"))
 def approve(options: Options, account: str, run_id: str) -> int:
     """Push what the run RUN holds, as of that run's day; refused if the plan has changed since."""
     from pipeline import nightly
@@ -249,8 +273,18 @@ def approve(options: Options, account: str, run_id: str) -> int:
 
 @command
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--mapping", default=None, help="The mapping to read it with [the account's, or tuxedo].")
-@click.option("--account", default=None, help="The account whose time zone, mapping and file names count.")
+@click.option(
+    "--mapping",
+    default=None,
+    help="The mapping to read it with [the account's, or tuxedo].",
+    shell_complete=offers("mappings"),
+)
+@click.option(
+    "--account",
+    default=None,
+    help="The account whose time zone, mapping and file names count.",
+    shell_complete=_accounts,
+)
 def check(options: Options, file: Path, mapping: str | None, account: str | None) -> int:
     """Read a file, print its counts and every bad line; touches nothing."""
     from pipeline import inspection
@@ -267,47 +301,50 @@ def check(options: Options, file: Path, mapping: str | None, account: str | None
 
 
 @command
-@click.argument("account", required=False)
+@click.argument("account", required=False, shell_complete=_accounts)
 def status(options: Options, account: str | None) -> int:
-    """Last runs, missing days, what is held and pending, the last success."""
+    """Last runs, missing days, what is held or waits, the last success."""
     from pipeline import answers, show
     from pipeline.held import holdings
 
-    with _settings(options, [account] if account else []) as settings:
-        found, held, back = [], {}, {}
+    with _settings(options, [account] if account else [], create=False) as settings:
+        found = []
         for setting in settings:
+            owner = setting.account
             with setting.database.transaction() as connection:
-                found.append(answers.status(connection, setting))
-                held[setting.account.name] = holdings(connection, setting.account.name)
-                back[setting.account.name] = answers.came_back(connection, setting.account)
+                told, held = answers.status(connection, setting), holdings(connection, owner.name)
+                found.append(show.Standing(told, held, answers.came_back(connection, owner), owner.zone))
     if options.json:
-        _print_json({"accounts": found})
+        _print_json({"accounts": [standing.status for standing in found]})
     else:
-        show.status(_page(), found, held, back)
+        show.status(_page(), found)
     return 0
 
 
 @command
-@click.argument("account")
+@click.argument("account", shell_complete=_accounts)
 @click.argument("email")
 @click.option("--on", "on", type=DAY, help="The day asked about [today].")
 def why(options: Options, account: str, email: str, on: datetime | None) -> int:
     """May we write to this person: basis, until when, proof, the file and line that said so, and the groups."""
     from pipeline import answers, show
 
-    with _settings(options, [account]) as settings, settings[0].database.transaction() as connection:
+    with _settings(options, [account], create=False) as settings, settings[0].database.transaction() as connection:
         account_, day = settings[0].account, _day(on, settings[0].account)
         answer = answers.why(connection, account_, email, day, past=on is not None)
         acts = answers.acts(connection, account_, email, day)
+        unused = answers.unused(connection, account_)
     if options.json:
         _print_json(answer)
     else:
-        show.why(_page(), answer, acts)
+        page = _page()
+        show.why(page, answer, acts)
+        show.begin(page, account, unused=unused)
     return 0
 
 
 @command
-@click.argument("account")
+@click.argument("account", shell_complete=_accounts)
 @click.option("--repair", is_flag=True, help="Bring the platform back to the acknowledged state.")
 @click.option("--no-consents", is_flag=True, help="Leave the consents out: they cost a request per contact.")
 @_as_of
@@ -336,14 +373,15 @@ def verify(options: Options, account: str, repair: bool, no_consents: bool, as_o
 
 
 @command
-@click.argument("account")
-@click.option("--within", type=click.IntRange(0, 3650), required=True, help="Days.")
+@click.argument("account", shell_complete=_accounts)
+@click.option("--within", type=Days(0, 3650), required=True, help="Days.")
 @_as_of
 def expiring(options: Options, account: str, within: int, as_of: datetime | None) -> int:
     """Consents that are about to end."""
-    from pipeline import answers
+    from pipeline import answers, show
 
-    with _settings(options, [account]) as settings, settings[0].database.transaction() as connection:
+    with _settings(options, [account], create=False) as settings, settings[0].database.transaction() as connection:
+        unused = answers.unused(connection, settings[0].account)
         found = answers.expiring(connection, settings[0].account, within, _day(as_of, settings[0].account))
     if options.json:
         _print_json(found)
@@ -353,23 +391,24 @@ def expiring(options: Options, account: str, within: int, as_of: datetime | None
         page = _page()
         page.say(f"{account}: {len(rows)} consents end within {within} days")
         page.table(("contact", "valid through", "last show"), rows)
+        show.begin(page, account, unused=unused)
     return 0
 
 
 @command
-@click.argument("account")
+@click.argument("account", shell_complete=_accounts)
 @click.argument("email")
 def export(options: Options, account: str, email: str) -> int:
     """All that is held on a person, as JSON (Law 25)."""
     from pipeline import privacy
 
-    with _settings(options, [account]) as settings:
+    with _settings(options, [account], create=False) as settings:
         _print_json(privacy.export(settings[0], email, _day(None, settings[0].account)))
     return 0
 
 
 @command
-@click.argument("account")
+@click.argument("account", shell_complete=_accounts)
 @click.argument("email")
 def forget(options: Options, account: str, email: str) -> int:
     """Erase a person, archived lines included (Law 25); a purchase made after today counts again."""
@@ -402,7 +441,7 @@ def backup(options: Options, file: Path) -> int:
 
 
 @command
-@click.argument("account", required=False)
+@click.argument("account", required=False, shell_complete=_accounts)
 def doctor(options: Options, account: str | None) -> int:
     """What is missing, in the order to mend it: configuration, secrets, source, database, token, fields, groups."""
     from pipeline import doctor as doctoring
@@ -497,6 +536,23 @@ def console(options: Options, host: str, port: int, behind: str, allow_replay: b
     return 0
 
 
+@command
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(options: Options, shell: str) -> int:
+    """Print what has the shell complete commands, options, accounts and files; the README says where to put it."""
+    from click.shell_completion import ShellComplete, get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise UsageError(f"this version of click knows no {shell}", "pip install --upgrade click")
+    script = ShellComplete.source(kind(main, {}, "placier", "_PLACIER_COMPLETE"))
+    if options.json:
+        _print_json({"shell": shell, "script": script})
+    else:
+        click.echo(script)
+    return 0
+
+
 # What the commands share
 
 
@@ -534,7 +590,9 @@ def _outside(options: Options) -> Outside:
     from pipeline.log import set_up
 
     form, verbose = _log_form(options)
-    return Outside(os.environ, _now, time.sleep, set_up(form, verbose=verbose), relay=_relay)
+    return Outside(
+        os.environ, _now, time.sleep, set_up(form, verbose=verbose, colours=_colours(sys.stderr)), relay=_relay
+    )
 
 
 def _log_form(options: Options) -> tuple[str, bool]:
@@ -552,14 +610,14 @@ def _day(given: datetime | None, account: Account) -> date:
 
 
 @contextmanager
-def _settings(options: Options, names: Sequence[str]) -> Iterator[list[Setting]]:
-    """The settings of some accounts, or of all."""
+def _settings(options: Options, names: Sequence[str], *, create: bool = True) -> Iterator[list[Setting]]:
+    """The settings of some accounts, or of all; a question makes no state (`create` False)."""
     from pipeline.doors import open_state, setting
 
     configuration = _configuration(options)
     accounts = [configuration.account(name) for name in names] or list(configuration.accounts.values())
     outside = _outside(options)
-    database = open_state(configuration)
+    database = open_state(configuration, create=create)
     try:
         yield [setting(configuration, account, database, outside) for account in accounts]
     finally:
@@ -620,9 +678,20 @@ def _progress(options: Options) -> Iterator[Callable[[str, int, int], None]]:
 def _page(*, to_stderr: bool = False) -> Page:
     from rich.console import Console
 
-    from pipeline.show import Page
+    from pipeline.screen import Page
 
-    return Page(Console(stderr=to_stderr, highlight=False, width=None if sys.stdout.isatty() else 200))
+    stream = sys.stderr if to_stderr else sys.stdout
+    console = Console(
+        file=stream, highlight=False, force_terminal=_colours(stream), width=None if stream.isatty() else 200
+    )
+    return Page(console, terminal=stream.isatty())
+
+
+def _colours(stream: TextIO) -> bool:
+    """Whether colours go there: to a terminal, unless it is dumb or NO_COLOR is set; elsewhere only with FORCE_COLOR."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") in {"dumb", "unknown"}:
+        return False
+    return stream.isatty() or bool(os.environ.get("FORCE_COLOR"))
 
 
 def _print_json(document: object) -> None:

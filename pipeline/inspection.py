@@ -12,7 +12,7 @@ from pipeline.config import Account
 from pipeline.errors import UsageError
 from pipeline.read import scan
 from pipeline.schema import Reading
-from pipeline.show import Page
+from pipeline.screen import Page
 
 DEFAULT_ZONE = "America/Toronto"
 Json = dict[str, object]

@@ -24,10 +24,10 @@ Event = MutableMapping[str, Any]
 """structlog hands events around as dictionaries of anything."""
 
 
-def set_up(form: str, *, verbose: bool) -> structlog.typing.FilteringBoundLogger:
+def set_up(form: str, *, verbose: bool, colours: bool = False) -> structlog.typing.FilteringBoundLogger:
     """Log to stderr as `console` or `json`; below warnings only when `verbose`."""
     structlog.configure(
-        processors=_processors(form, sys.stderr),
+        processors=_processors(form, colours=colours),
         wrapper_class=_wrapper(verbose=verbose),
         logger_factory=structlog.PrintLoggerFactory(_Forgiving(sys.stderr)),  # type: ignore[arg-type]  # it writes and flushes
         cache_logger_on_first_use=False,
@@ -39,18 +39,18 @@ def set_up(form: str, *, verbose: bool) -> structlog.typing.FilteringBoundLogger
 def write_to(stream: TextIO, form: str, *, verbose: bool) -> structlog.typing.FilteringBoundLogger:
     """The same log, to a stream of its own: several may be written at once."""
     return structlog.wrap_logger(  # type: ignore[no-any-return]
-        structlog.PrintLogger(stream), processors=_processors(form, stream), wrapper_class=_wrapper(verbose=verbose)
+        structlog.PrintLogger(stream),
+        processors=_processors(form, colours=False),
+        wrapper_class=_wrapper(verbose=verbose),
     )
 
 
-def _processors(form: str, stream: TextIO) -> list[structlog.typing.Processor]:
+def _processors(form: str, *, colours: bool) -> list[structlog.typing.Processor]:
     renderer: structlog.typing.Processor
     if form == "json":
         renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
     else:
-        renderer = structlog.dev.ConsoleRenderer(
-            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
+        renderer = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
     return [structlog.processors.add_log_level, stamp, masked, renderer]
 

@@ -1,20 +1,19 @@
-"""What people read on the terminal: plain lines everywhere, tables where there is a terminal."""
+"""What people read on the terminal: what a run did, how an account stands, why somebody gets e-mails."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from pipeline.checkup import Check, lines
 from pipeline.contact import Suppression
 from pipeline.held import Holding
-from pipeline.log import mask, plain
+from pipeline.log import mask
 from pipeline.plan import Change, Preview
 from pipeline.run import Run
+from pipeline.screen import Page
 
 Json = Mapping[str, object]
 COUNTS = (
@@ -26,30 +25,6 @@ COUNTS = (
 )
 PREVIEW = 40
 """Changes that a dry run lists one by one."""
-
-
-class Page:
-    """A console that draws tables on a terminal and writes plain columns elsewhere."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
-    def say(self, text: str = "", style: str = "") -> None:
-        """One line of text as it is, but for what a terminal would obey."""
-        self._console.print(Text(plain(text), style=style if self._console.is_terminal else ""), soft_wrap=True)
-
-    def table(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Rows under a header."""
-        listed = [[plain(str(cell)) for cell in row] for row in rows]
-        if self._console.is_terminal:
-            table = Table(*head, box=box.SIMPLE_HEAD, pad_edge=False)
-            for row in listed:
-                table.add_row(*(Text(cell) for cell in row))
-            self._console.print(table)
-            return
-        widths = [max(len(cell) for cell in column) for column in zip(head, *listed, strict=True)]
-        for row in [list(head), *listed]:
-            self.say("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def runs(page: Page, told: Sequence[Run]) -> None:
@@ -108,10 +83,13 @@ def why(page: Page, answer: Json, acts: Sequence[Json] = ()) -> None:
     verdict = "yes" if answer["may_send"] else "no"
     page.say(f"{answer['email']}: may we write? {verdict}", "bold green" if answer["may_send"] else "bold red")
     if answer["suppressed"]:
-        page.say(f"  suppressed: {answer['suppressed']}")
+        reason = str(answer["suppressed"])
+        page.say(f"  never written to: {NEVER.get(reason, reason)}", "red")
     if answer["basis"]:
         page.say(f"  consent: {answer['basis']}, from {answer['consent_date']} through {answer['consent_until']}")
         page.say(f"  proof: {answer['proof']}")
+        if not answer["may_send"] and not answer["suppressed"]:
+            page.say(f"  it ended on {answer['consent_until']}: nothing is sent until they buy again", "red")
     else:
         page.say("  no consent is known")
     groups = _rows(answer["groups"])
@@ -124,13 +102,20 @@ def why(page: Page, answer: Json, acts: Sequence[Json] = ()) -> None:
         page.table(("field", "value"), [(key, written(value)) for key, value in fields.items()])
     sources = _rows(answer["sources"])
     if sources:
-        page.say("  said by: " + ", ".join(f"{s['file']} line {s['line']}" for s in sources))
+        page.say("  said by: " + "; ".join(_said(sources)))
     else:
         page.say("  no file has ever told of this person")
     if acts:
-        page.table(("on", "consent", "from", "proof", "said by"), [_act(act) for act in acts])
+        page.say("  what happened to the consent:")
+        page.table(("on", "consent", "proof, and the line that said so"), [_act(act) for act in acts])
 
 
+NEVER = {
+    "unsubscribed": "unsubscribed on the platform",
+    "bounced": "their mail bounced",
+    "unsubscribed_as": "the same person unsubscribed under another address",
+}
+"""Why somebody is never written to."""
 ACTS = {
     "given": "given",
     "renewed": "renewed",
@@ -145,9 +130,23 @@ ACTS = {
 def _act(act: Json) -> tuple[object, ...]:
     words = ACTS[str(act["act"])]
     words = f"{words} ({act['basis']})" if act["basis"] else words
-    lines = str(act["lines"]).replace(",", ", ")
-    said = f"{act['file']} line {lines}" if act["file"] else "-"
-    return act["day"], words, act["consent_date"] or "-", act["proof"] or "-", said
+    words = f"{words}, from {act['consent_date']}" if act["consent_date"] else words
+    told = [str(act["proof"])] if act["proof"] else []
+    if act["file"]:
+        told.append(_lines(str(act["file"]), str(act["lines"]).split(",")))
+    return act["day"], words, "; ".join(told) or "-"
+
+
+def _said(sources: Sequence[Json]) -> list[str]:
+    """Each file with its lines, in the order in which they were told."""
+    lines: dict[str, list[str]] = {}
+    for source in sources:
+        lines.setdefault(str(source["file"]), []).append(str(source["line"]))
+    return [_lines(file, numbers) for file, numbers in lines.items()]
+
+
+def _lines(file: str, numbers: Sequence[str]) -> str:
+    return f"{file} line{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}"
 
 
 def written(value: object) -> str:
@@ -155,38 +154,89 @@ def written(value: object) -> str:
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
-def status(
-    page: Page,
-    accounts: Iterable[Json],
-    held: Mapping[str, Sequence[Holding]],
-    back: Mapping[str, Sequence[Suppression]],
-) -> None:
-    """How each account stands; by account, what is held, and which suppressed people are members again (`back`)."""
-    for account in accounts:
-        success = account["last_success"]
-        when = f"{success['finished_at']} (run {success['run_id']})" if isinstance(success, Mapping) else "never"
-        page.say(f"{account['account']}: last success {when}", "bold")
-        missing = account["missing_days"]
-        days = ", ".join(str(day) for day in missing) if isinstance(missing, list) else ""
-        page.say(f"  missing days: {days or 'none'}")
-        for hold in held.get(str(account["account"]), ()):
-            page.say(f"  held by {hold.what}", "red")
-            for detail in hold.details:
-                page.say(f"      {detail}")
-            for remedy in hold.remedies:
-                page.say(f"    → {remedy}")
-        page.say(f"  contacts waiting: {account['pending']}")
-        for entry in back.get(str(account["account"]), ()):
-            page.say(
-                f"  {entry.reason}, and a member of the platform again (seen on {entry.back_on}): {entry.email}", "red"
-            )
-            page.say("  → never written to; unless they asked for it there, unsubscribe them there again", "red")
-        rows = [
-            (run["run_id"], run["kind"], run["date"] or "-", run["as_of"], run["status"])
-            for run in _rows(account["runs"])
-        ]
-        if rows:
-            page.table(("run", "kind", "date", "as of", "status"), rows)
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an account stands, for people: its `status` as `--json` tells it, and what that leaves out.
+
+    `back`: the suppressed people who are members again.  Times are told on the account's clock, in `zone`.
+    """
+
+    status: Json
+    held: Sequence[Holding]
+    back: Sequence[Suppression]
+    zone: ZoneInfo
+
+    def local(self, moment: object) -> str:
+        """An instant as the account's clock shows it; what is none is a dash."""
+        if not isinstance(moment, str):
+            return "-"
+        return datetime.fromisoformat(moment).astimezone(self.zone).strftime("%Y-%m-%d %H:%M")
+
+
+def status(page: Page, accounts: Iterable[Standing]) -> None:
+    """How each account stands: the last success, what is missing, held, waiting; the last runs."""
+    for number, standing in enumerate(accounts):
+        if number:
+            page.say()
+        _status(page, standing)
+
+
+def _status(page: Page, standing: Standing) -> None:
+    account = standing.status
+    name, success = str(account["account"]), account["last_success"]
+    when = "never"
+    if isinstance(success, Mapping):
+        day = f", for {success['date']}" if success["date"] else ""
+        when = f"{standing.local(success['finished_at'])} ({standing.zone.key}){day}"
+    page.say(f"{name}: last success {when}", "bold")
+    runs = _rows(account["runs"])
+    if not runs:
+        begin(page, name, unused=True)
+        return
+    missing = account["missing_days"]
+    days = [str(day) for day in missing] if isinstance(missing, list) else []
+    page.say(f"  missing days: {', '.join(days) or 'none'}", "red" if days else "")
+    if days:
+        page.say(f"  → ask the box office for the files, then: placier run {name} --date {days[0]}")
+    for hold in standing.held:
+        page.say(f"  held by {hold.what}", "red")
+        for detail in hold.details:
+            page.say(f"      {detail}")
+        for remedy in hold.remedies:
+            page.say(f"    → {remedy}")
+    page.say(f"  contacts waiting to be sent: {account['pending']}")
+    for entry in standing.back:
+        page.say(
+            f"  {NEVER.get(entry.reason, entry.reason)}, and a member of the platform again (seen on {entry.back_on}): "
+            f"{entry.email}",
+            "red",
+        )
+        page.say("  → never written to; unless they asked for it there, unsubscribe them there again", "red")
+    _last(page, runs)
+    page.table(("started", "run", "kind", "for", "status"), [_run(standing, run) for run in runs])
+
+
+def begin(page: Page, account: str, *, unused: bool) -> None:
+    """What to type first, if nothing was ever recorded."""
+    if unused:
+        page.say(f"  nothing has been recorded yet for {account}", "red")
+        page.say(f"  → placier doctor {account}; then the history: placier backfill {account} --dry-run")
+
+
+def _last(page: Page, runs: Sequence[Json]) -> None:
+    """What the last run has to say, unless it went well."""
+    if runs and runs[0]["status"] != "done" and runs[0]["message"]:
+        page.say(f"  the last run says ({runs[0]['status']}):", "red")
+        first, *more = str(runs[0]["message"]).split("\n")
+        for line in (first, *(f"→ {each}" for each in more)):
+            page.say(f"    {line}")
+
+
+def _run(standing: Standing, run: Json) -> tuple[object, ...]:
+    """A row of the last runs; the as-of day is told when it is neither the day after nor the day of the run."""
+    started, day, as_of = standing.local(run["started_at"]), str(run["date"] or "-"), str(run["as_of"])
+    usual = {started[:10], *([str(date.fromisoformat(day) + timedelta(days=1))] if run["date"] else [])}
+    return started, run["run_id"], run["kind"], day if as_of in usual else f"{day} as of {as_of}", run["status"]
 
 
 def checks(page: Page, found: Sequence[Check]) -> None:

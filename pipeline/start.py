@@ -32,7 +32,7 @@ def write_start(directory: Path) -> list[StartFile]:
     files = {"config/placier.toml": PLACIER, "config/accounts/exemple.toml": ACCOUNT}
     content = {directory / name: text.encode() for name, text in files.items()}
     for folder in ("mappings", "cron"):
-        for source in _shipped(folder):
+        for source in shipped(folder):
             content[directory / folder / source.name] = source.read_bytes()
     content[directory / "secrets" / "README.md"] = SECRETS.encode()
     content[directory / ".gitignore"] = GITIGNORE.encode()
@@ -57,7 +57,7 @@ def _write(path: Path, data: bytes) -> bool:
     return True
 
 
-def _shipped(folder: str) -> list[Path]:
+def shipped(folder: str) -> list[Path]:
     """The files of a shipped folder, sorted: inside an installed package, or at the top of a checkout."""
     package = Path(__file__).resolve().parent
     installed = package / "shipped" / folder

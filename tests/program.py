@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import select
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -87,6 +92,25 @@ def struck(*words: str, once: Callable[[], bool]) -> int | None:
         return None if process.exitcode == -signal.SIGKILL else process.exitcode
 
 
+def on_terminal(*words: str, columns: int = 80, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """The exit code of the program and what a terminal of so many columns shows of its output and errors."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    seen = b""
+    with tempfile.TemporaryDirectory(prefix="terminal-") as folder:
+        variables = clean_environment({"TERM": "xterm", **(environment or {})})
+        process = _FORKS.Process(target=_shown, args=(words, folder, os.ttyname(theirs), variables), daemon=True)
+        process.start()
+        while process.is_alive() or select.select([ours], [], [], 0)[0]:
+            if select.select([ours], [], [], 0.02)[0]:
+                seen += os.read(ours, 65536)
+        process.join(PATIENCE)
+    os.close(theirs)
+    os.close(ours)
+    assert process.exitcode is not None
+    return process.exitcode, seen.decode().replace("\r\n", "\n")
+
+
 def wait_until(once: Callable[[], bool], alive: Callable[[], bool] = lambda: True) -> None:
     """Look until `once` is true; AssertionError when the program is no longer `alive` before, or after a minute."""
     end = time.monotonic() + PATIENCE
@@ -104,3 +128,18 @@ def _main(words: tuple[str, ...], folder: str) -> None:
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         sys.stdout = sys.stderr = nowhere
         main(list(words), prog_name="placier")
+
+
+def _shown(words: tuple[str, ...], folder: str, terminal: str, environment: Mapping[str, str]) -> None:
+    """The program, on a terminal."""
+    from pipeline.cli import main
+
+    os.setsid()
+    there = os.open(terminal, os.O_RDWR)
+    for number in range(3):
+        os.dup2(there, number)
+    os.environ.clear()
+    os.environ.update(environment)
+    tempfile.tempdir = folder
+    sys.stdout, sys.stderr = open(1, "w", encoding="utf-8"), open(2, "w", encoding="utf-8")
+    main(list(words), prog_name="placier")

@@ -24,8 +24,8 @@ from pipeline.sandbox.control import SandboxControl
 from pipeline.sandbox.pair import Pair
 from pipeline.sandbox.season import ORGANISATION, Season
 from pipeline.sandbox.serve import TOKEN
+from pipeline.screen import Page
 from pipeline.setting import Setting
-from pipeline.show import Page
 
 ACCOUNT = "demo"
 MARKER = ".placier-demo"
