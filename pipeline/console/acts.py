@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from pipeline.console.asked import Asked, NoSuchPage
 from pipeline.console.errands import Again, Errand
-from pipeline.errors import Busy
+from pipeline.errors import Busy, MissingFile
 from pipeline.plan import NEW, RESEND, Change, Counts
 from pipeline.store.acknowledged import State
 from pipeline.store.history import History, Hold
@@ -73,6 +73,7 @@ def errand(asked: Asked) -> Response:
         reasons=partial(_reasons, asked),
         confirmable=asked.console.may_replay and found.confirmable(asked.console.outside.now()),
         busy=run is not None and isinstance(run.error, Busy),
+        missing=run is not None and isinstance(run.error, MissingFile),
         error=found.error or (None if run is None else run.error),
     )
 

@@ -22,8 +22,8 @@ from pipeline.store.ledger import Ledger
 
 ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 WITHIN = (30, 60, 90)
-RANKS = {"bought": 0, "cancelled": 1, "given": 2, "renewed": 2, "kept": 2, "joined": 3, "left": 3, "gone": 3}
-"""Of what happened on one day, what comes first."""
+RANKS = {"given": 0, "renewed": 0, "kept": 0, "joined": 1, "left": 1, "gone": 1, "bought": 2, "cancelled": 3}
+"""Of what happened on one day, what comes first: a night is early in the morning."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -342,6 +342,14 @@ TEXTS: Mapping[str, Pair] = {
     "errand.another": ("Demander un autre aperçu", "Ask for another preview"),
     "errand.done": ("C’est fait.", "Done."),
     "errand.failed": ("Cela n’a pas réussi.", "That did not work."),
+    "errand.no_archive": (
+        "Les archives n’ont pas cette journée. Si la billetterie a déposé le fichier, choisissez « de la billetterie ».",
+        "The archive does not have this day. If the box office has dropped the file, choose “from the box office”.",
+    ),
+    "errand.no_source": (
+        "La billetterie n’a pas, ou pas encore, déposé tous les fichiers de cette journée.",
+        "The box office has not dropped all files of this day, or not yet.",
+    ),
     "errand.held_changed": (
         "Le plan a changé au dernier moment : rien n’a été envoyé. Demandez un nouvel aperçu.",
         "The plan changed at the last moment: nothing was sent. Ask for a new preview.",

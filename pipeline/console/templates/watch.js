@@ -1,4 +1,4 @@
-// Looks every other second whether the errand is done, and then shows what came of it.
+// Looks now and then whether the errand is done, and then shows what came of it.
 "use strict";
 const place = document.getElementById("errand");
 async function look() {
@@ -16,4 +16,4 @@ async function look() {
   }
   setTimeout(look, 2000);
 }
-if (place && place.dataset.done === "no") setTimeout(look, 1000);
+if (place && place.dataset.done === "no") setTimeout(look, 300);
