@@ -396,6 +396,23 @@ def expiring(options: Options, account: str, within: int, as_of: datetime | None
 
 
 @command
+@click.argument("account", required=False, shell_complete=_accounts)
+@click.option("--date", "day", type=DAY, help="The page of this day [the newest].")
+def report(options: Options, account: str | None, day: datetime | None) -> int:
+    """The path of the newest page, written again from the state if it is missing or out of date."""
+    from pipeline.report import shelf
+
+    with _settings(options, [account] if account else []) as settings:
+        found = shelf.found(settings, None if day is None else day.date())
+    if options.json:
+        _print_json({"reports": [{"account": name, "date": str(on), "path": str(path)} for name, on, path in found]})
+    else:
+        for _, _, path in found:
+            click.echo(str(path))
+    return 0
+
+
+@command
 @click.argument("account", shell_complete=_accounts)
 @click.argument("email")
 def export(options: Options, account: str, email: str) -> int:

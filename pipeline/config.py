@@ -88,6 +88,15 @@ class Engine(Section):
         return self
 
 
+class Reports(Section):
+    """The pages that the runs write."""
+
+    show_addresses: bool = Field(
+        default=False,
+        description="`true`: pages show addresses whole, and are not to be passed on; `false`: their first letter and domain",
+    )
+
+
 class Alerts(Section):
     """Who is told; all optional."""
 
@@ -129,6 +138,7 @@ class Main(Section):
 
     state: State = State()
     engine: Engine = Engine()
+    reports: Reports = Reports()
     alerts: Alerts = Alerts()
     console: Console = Console()
 

@@ -19,7 +19,7 @@ from pipeline.engines.local import LOCAL
 from pipeline.errors import UsageError
 from pipeline.platforms import Platform
 from pipeline.run import Run
-from pipeline.setting import Setting
+from pipeline.setting import Setting, Shelf
 from pipeline.sources import Source
 from pipeline.store.database import Database, open_database
 
@@ -83,6 +83,7 @@ def setting(
         catalogue=Catalogue(archive / "catalogue", account.name),
         locks=archive.parent / "locks",
         desk=archive.parent / "work",
+        shelf=_shelf(configuration),
         open_source=lambda: open_source(account, outside),
         open_platform=lambda label: open_platform(account, label, outside),
         new_id=lambda: f"{outside.now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
@@ -93,6 +94,13 @@ def setting(
         finished=outside.finished,
         engine=engine,
     )
+
+
+def _shelf(configuration: Configuration) -> Shelf:
+    """Where the pages are; the list of accounts is in French if one of them is."""
+    french = any(not account.file.language.startswith("en") for account in configuration.accounts.values())
+    folder = configuration.path(configuration.main.state.reports)
+    return Shelf(folder, configuration.main.reports.show_addresses, "fr" if french else "en")
 
 
 def open_source(account: Account, outside: Outside) -> Source:

@@ -14,11 +14,13 @@ from pipeline.content import open_file
 from pipeline.errors import StateError, UntrustedFile
 from pipeline.guard import fingerprint
 from pipeline.records import delimiter_of, split
+from pipeline.report import shelf
 from pipeline.setting import Setting, at_work, put_in_place
 from pipeline.store.acknowledged import State
 from pipeline.store.erasing import Eraser
 from pipeline.store.history import History
 from pipeline.store.ledger import Ledger
+from pipeline.store.pages import Pages
 
 Json = dict[str, object]
 
@@ -33,13 +35,19 @@ def export(setting: Setting, email: str, on: date) -> Json:
         held = ledger.bookings_of(email), [act for act in ledger.cancellations_for(email) if act["email"] == email]
         member = state.members([email]).get(email)
         acts = answers.acts(connection, setting.account, email, date.max)
+        told = Pages(connection, setting.account.name).of(email)
     consent = {key: answer[key] for key in ("basis", "consent_date", "consent_until", "proof", "may_send")}
     return {
         "email": email,
         "contact": answer["fields"],
         "bookings": held[0],
         "cancellations": held[1],
-        "consent": {**consent, "sent_on": None if member is None else member.sent_on.isoformat(), "acts": acts},
+        "consent": {
+            **consent,
+            "sent_on": None if member is None else member.sent_on.isoformat(),
+            "acts": acts,
+            "pages": [{"run_id": run_id, "what": what, "detail": dict(detail)} for run_id, what, detail in told],
+        },
         "groups": answer["groups"],
         "suppression": None
         if suppression is None
@@ -65,11 +73,13 @@ def forget(setting: Setting, email: str, on: date) -> Json:
             eraser, state = Eraser(connection, account), State(connection, account)
             eraser.keep_contact_ids(email)
             erased = {**eraser.erase(email, names), **state.forget(email, on, Stamp("forget", setting.now()))}
+            erased["pages"], days = Pages(connection, account).forget(email, work.now())
             erased["held_operations"] = _release(History(connection, account), email)
             digests = eraser.digests() | _held_files(History(connection, account))
         erased["archived_lines"] = sum(_strike(work, digest, names) for digest in sorted(digests))
         loose = work.catalogue.read().loose.keys() - digests
         erased["archived_files"] = sum(_delete(work, digest, names) for digest in sorted(loose))
+        shelf.rewrite(work, days)
     return {"email": email, "erased": erased}
 
 

@@ -15,6 +15,8 @@ from pipeline.setting import Setting, occasion, today
 from pipeline.store.acknowledged import State
 from pipeline.store.erasing import Eraser
 from pipeline.store.history import History, Hold
+from pipeline.store.pages import Pages
+from pipeline.store.standing import Figures
 
 
 def send(work: Setting, told: Run) -> None:
@@ -157,5 +159,7 @@ def purge(work: Setting, told: Run, *, approved: bool = False) -> None:
         for hold in earlier:
             history.close_hold(hold, "approved" if approved else "superseded")
         eraser.purge(start)
+        Pages(connection, work.account.name).purge(start)
+        Figures(connection, work.account.name).purge(start)
     for digest in work.catalogue.let_go(start):
         work.archive.remove(digest)

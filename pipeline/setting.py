@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Literal
 
 from pipeline.archive import Archive
 from pipeline.catalogue import Catalogue
@@ -28,6 +29,15 @@ from pipeline.store.recordings import Recordings
 
 
 @dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where the pages are, whether they show addresses, and the language of the list of accounts."""
+
+    folder: Path
+    addresses: bool = False
+    language: Literal["fr", "en"] = "fr"
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """Where a run takes place: one account, its state, its doors to the outside, and the time.
 
@@ -43,6 +53,7 @@ class Setting:
     catalogue: Catalogue
     locks: Path
     desk: Path
+    shelf: Shelf
     open_source: Callable[[], Source]
     open_platform: Callable[[str], Platform]
     new_id: Callable[[], str]

@@ -76,6 +76,9 @@ url = "sqlite:///var/placier.db"          # or postgresql+psycopg://user@host/da
 archive = "var/archive"                   # every file that was read, compressed, under its SHA-256
 reports = "var/reports"                   # the page that each run writes
 
+[reports]                                 # the pages, for people
+#show_addresses = false                   # true: whole addresses; a page is then not to be passed on
+
 [engine]                                  # what merges long histories, and walks the accounts of a run
 #kind = "local"                           # this process; or "dask", a Dask cluster
 #scheduler = ""                           # the cluster's address, tcp://host:8786; empty: processes of this machine

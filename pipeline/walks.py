@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
+from functools import partial
 
 from pipeline.config import Account, Configuration
 from pipeline.doors import Outside, open_engine, open_state, setting
 from pipeline.engines import Engine
 from pipeline.engines.local import LOCAL
-from pipeline.errors import Busy, PlacierError, StateError, UsageError
-from pipeline.report.page import write_page
+from pipeline.errors import Busy, PlacierError, UsageError, unforeseen
 from pipeline.run import Run, exit_code
 from pipeline.setting import Setting
 from pipeline.tell import tell_exporter, tell_healthcheck, tell_people
@@ -100,7 +100,7 @@ class _Tour:
     def __init__(self, configuration: Configuration, outside: Outside, way: Way) -> None:
         self._configuration = configuration
         self._way = way
-        self._outside = replace(outside, finished=self._finished)
+        self._outside = outside
 
     def made(self, accounts: Sequence[Account], walk: Walk) -> list[Run]:
         """The runs of all accounts, in their order, wherever they are walked."""
@@ -129,7 +129,7 @@ class _Tour:
                     place = setting(
                         self._configuration, account, database, self._outside, dry=self._way.dry, engine=engine
                     )
-                    told += walk(place)
+                    told += walk(replace(place, finished=partial(self._finished, place)))
                 except PlacierError as error:
                     if isinstance(error, UsageError) and self._way.kind == "approve":
                         raise
@@ -150,13 +150,16 @@ class _Tour:
                 runs[name] = told.runs
         return [run for name in by_name for run in runs[name]]
 
-    def _finished(self, run: Run) -> None:
+    def _finished(self, place: Setting, run: Run) -> None:
         _log(run, self._outside, loud=self._way.loud)
         if self._way.dry:
             return
         try:
-            write_page(self._configuration.path(self._configuration.main.state.reports), run)
-        except StateError as error:  # the run is what it is, page or no page
+            from pipeline.report import shelf
+
+            shelf.put(place, run)
+        except Exception as caught:  # noqa: BLE001 - the run is what it is, page or no page
+            error = caught if isinstance(caught, PlacierError) else unforeseen(caught)
             self._outside.log.warning("page not written", error=error.message, remedy=error.remedy)
 
     def _failed(self, account: Account, error: PlacierError) -> Run:

@@ -11,7 +11,21 @@ import pytest
 from program import PATIENCE, clean_environment
 from world import World, buy
 
-HEAVY = ("pandas", "pyarrow", "paramiko", "sqlalchemy", "httpx", "pydantic", "rich", "alembic", "numpy", "cryptography")
+HEAVY = (
+    "pandas",
+    "pyarrow",
+    "paramiko",
+    "sqlalchemy",
+    "httpx",
+    "pydantic",
+    "rich",
+    "alembic",
+    "numpy",
+    "cryptography",
+    "jinja2",
+    "babel",
+    "pygal",
+)
 ASK = """
 import json, runpy, sys
 sys.argv = ["placier", *json.loads(sys.argv[1])]

@@ -203,7 +203,7 @@ def test_who_came_back_is_told_once_and_never_written_to(left: World) -> None:
     shown = left.placier("status", "demo", json_too=False).out
     assert f"unsubscribed, and a member of the platform again (seen on {datetime.now(TORONTO).date()}): {ANNE}" in shown
     page = (left.root / "var" / "reports" / "demo" / "2026-03-03.html").read_text()
-    assert "members of the platform again" in page
+    assert "1 personne désabonnée est de nouveau membre sur la plateforme" in page
     for told in (answer.out, answer.err, page):
         assert ANNE not in told
     again = night(left, "2026-03-04", buy("T4", "2026-03-04 10:00:00", ANNE))

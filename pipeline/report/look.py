@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -52,6 +52,7 @@ class Look:
         )
         words = self.words
         made.globals.update(words=words, say=words.say, name=words.name, style=Markup(style()))  # noqa: S704 - our own file
+        made.filters["lines"] = _lines
         for each in (
             words.number,
             words.percent,
@@ -63,6 +64,11 @@ class Look:
         ):
             made.filters[each.__name__] = each
         return made
+
+
+def _lines(values: Iterable[object]) -> Markup:
+    """Each on a line of its own."""
+    return Markup("<br>").join(str(_harmless(value)) for value in values)
 
 
 def _harmless(value: object) -> object:

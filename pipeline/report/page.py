@@ -1,162 +1,198 @@
-"""The page of a run: one self-contained HTML file, `REPORTS/ACCOUNT/DATE.html`; addresses are masked."""
+"""The page of a day: one self-contained HTML file that tells of its runs, the newest first; addresses are masked."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import html
-import os
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
 
-from pipeline.errors import StateError
-from pipeline.log import CONTROL, mask
-from pipeline.plan import Counts
-from pipeline.run import Run
+from markupsafe import Markup
 
-STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#1d2430;background:#fff}
-h1{margin-bottom:0}
-h2{margin-top:2rem;border-bottom:2px solid #ccd3dd}
-h3{margin:1.2rem 0 0;font-size:1rem}
-table{border-collapse:collapse;width:100%;margin:.5rem 0}
-th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #e3e8ef;vertical-align:top}
-th{background:#f2f5f9}
-td.n,th.n{text-align:right}
-code{background:#f2f5f9;padding:0 .2rem;word-break:break-all}
-.status{font-size:1rem;padding:.1rem .6rem;border-radius:.3rem;background:#e6f2e8;color:#14532d;font-weight:600}
-.status.bad{background:#fdeaea;color:#7f1d1d}
-.quiet{color:#526071}
-"""
-ALLOWED = f"default-src 'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'"
-"""What a browser may load or run for the page: its own style, nothing else."""
-WORDS = {
-    "groups_created": "Groups created",
-    "contacts_created": "Contacts created",
-    "contacts_updated": "Contacts updated",
-    "joins": "Joined a group",
-    "leaves": "Left a group",
-}
-MOST_ROWS = 2000
-MOST_RUNS = 20
+from pipeline.log import mask
+from pipeline.report.gather import Telling
+from pipeline.report.look import TEMPLATES, Look, allowed, style
+from pipeline.report.plots import Plot, plots
+from pipeline.report.sentences import SENTENCES
+from pipeline.report.story import Story
+from pipeline.report.summary import Summary, reasons, summary, tone
+from pipeline.report.words import Language, Words
+from pipeline.store.pages import Told
+
+WORTH = ("wait", "refused", "change", "aside", "skip")
+SECTIONS = ("in", "wait", "refused", "change", "aside", "skip", "end", "trend", "detail")
 
 
-def write_page(reports: Path, run: Run) -> Path:
-    """Write a run into the page of its date and return the path; earlier runs of that date stay below it."""
-    folder = reports / run.account
-    path = folder / f"{_day(run)}.html"
-    part = folder / "page.part"  # of one name, so that what a killed run leaves is gone with the next page
-    try:
-        for each in (reports, folder):
-            each.mkdir(mode=0o700, parents=True, exist_ok=True)
-        earlier = _articles(path.read_text(encoding="utf-8")) if path.exists() else []
-        with os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(page(run, earlier))
-        part.replace(path)
-    except OSError as error:
-        message = f"the report {path} cannot be written ({error.strerror})"
-        raise StateError(message, "check the folder's owner and the disk") from error
-    return path
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads: the account's language and clock, and whether addresses are shown."""
+
+    language: Language
+    zone: ZoneInfo
+    addresses: bool = False
 
 
-def page(run: Run, earlier: Sequence[str] = ()) -> str:
-    """The page as HTML: this run, then the articles of `earlier` ones; everything from outside is escaped."""
-    title = f"Placier {_text(run.account)} {_day(run)}"
-    policy = f"<meta http-equiv=Content-Security-Policy content=\"{ALLOWED}; base-uri 'none'; form-action 'none'\">"
-    head = f"<meta charset=utf-8>{policy}<meta name=viewport content='width=device-width'><title>{title}</title>"
-    articles = "\n".join([article(run), *earlier[: MOST_RUNS - 1]])
-    main = f"<main><h1>{_text(run.account)}: {_day(run)}</h1>\n{articles}\n</main>"
-    return f"<!doctype html><html lang=en><head>{head}<style>{STYLE}</style></head><body>{main}</body></html>\n"
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A contact that changed, as it is shown."""
+
+    email: str
+    reasons: list[str]
+    joins: list[str]
+    leaves: list[str]
 
 
-def article(run: Run) -> str:
-    """One run, on one line of HTML."""
-    good = run.status in {"done", "dry_run"}
-    body = [
-        f"<h2>{_text(run.kind)} as of {run.as_of} <span class='status{'' if good else ' bad'}'>{_text(run.status)}</span></h2>",
-        f"<p class=quiet>run {_text(run.run_id)}</p>",
-        f"<p>{_lines(run.message)}</p>" if run.message else "",
-        _held(run),
-        "<h3>What came in</h3>",
-        _table(
-            ("File", "Version", "Lines", "Accepted", "Set aside", "SHA-256"),
-            [(f.name, f.version, f.lines, f.accepted, f.rejected, f.sha256[:16]) for f in run.files],
-        ),
-        "<h3>What was set aside</h3>",
-        _table(
-            ("File", "Line", "Reason"),
-            [(name, reject.line, reject.reason) for name, reject in run.rejects[:MOST_ROWS]],
-        ),
-        "<h3>What changed</h3>",
-        _counts(run),
-        _table(("Contact", "Change", "Joins", "Leaves"), _changes(run)),
-        "<h3>Who was left alone</h3>",
-        _table(("Reason", "Contacts"), list((run.plan.skips if run.plan else {}).items())),
-        "<h3>What the platform refused</h3>",
-        _table(("Contact", "Why"), [(mask(email), mask(why)) for email, why in sorted(run.refused.items())]),
-    ]
-    return f"<article>{''.join(body)}</article>"
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A contact that the platform refused, as it is shown."""
+
+    email: str
+    why: str
 
 
-def _articles(html_page: str) -> list[str]:
-    """The articles of a page that was written before: one a line."""
-    return [line for line in html_page.splitlines() if line.startswith("<article>")]
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A contact whose consent ends soon, as it is shown."""
+
+    email: str
+    until: date
+    show: str
 
 
-def _day(run: Run) -> str:
-    return (run.date or run.as_of).isoformat()
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A run as the page shows it."""
+
+    story: Story
+    summary: Summary
+    weekday: str
+    made: str
+    message: list[str]
+    tiles: list[tuple[str, int]]
+    counts: list[tuple[str, int, int]]
+    changes: list[Changed]
+    refused: list[Refused]
+    ending: list[Ending]
+
+    @property
+    def sections(self) -> list[str]:
+        """The sections in which there is something to tell."""
+        return [key for key in SECTIONS if self._tells()[key]]
+
+    @property
+    def empty(self) -> list[str]:
+        """The sections of which it is worth telling that there is nothing in them."""
+        return [key for key in WORTH if not self._tells()[key]]
+
+    def _tells(self) -> dict[str, bool]:
+        story = self.story
+        return {
+            "in": bool(story.files),
+            "wait": bool(story.waiting),
+            "refused": bool(self.refused or story.blocked),
+            "change": bool(self.changes or story.new_groups) or self.counted,
+            "aside": bool(story.asides),
+            "skip": bool(story.skips),
+            "end": story.standings is not None,
+            "trend": story.standings is not None,
+            "detail": True,
+        }
+
+    @property
+    def counted(self) -> bool:
+        """Whether anything was planned or done."""
+        return any(planned or done for _, planned, done in self.counts)
 
 
-def _changes(run: Run) -> list[tuple[str, str, str, str]]:
-    if run.plan is None:
-        return []
-    title = run.plan.title
-    return [
-        (
-            mask(change.email),
-            ", ".join(change.reasons),
-            ", ".join(title(key) for key in change.joins),
-            ", ".join(f"{title(leave.group_key)} ({leave.reason})" for leave in change.leaves),
-        )
-        for change in run.plan.changes[:MOST_ROWS]
-    ]
-
-
-def _held(run: Run) -> str:
-    if not run.held:
-        return ""
-    account = _text(run.account)
-    mend = f"<code>placier status {account}</code>, then <code>placier approve {account} RUN</code>"
-    return f"<h3>What is held</h3>{_table(('Reason', 'Operations'), run.held)}<p>See {mend}.</p>"
-
-
-def _counts(run: Run) -> str:
-    planned = asdict(Counts() if run.plan is None else run.plan.counts)
-    pushed = asdict(run.pushed)
-    return _table(("", "Planned", "Done"), [(WORDS[key], planned[key], pushed[key]) for key in WORDS])
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    listed = list(rows)
-    if not listed:
-        return "<p class=quiet>Nothing.</p>"
-    numbers = [isinstance(cell, int) for cell in listed[0]]
-    titles = "".join(
-        f"<th scope=col{' class=n' if number else ''}>{_text(title)}</th>"
-        for title, number in zip(head, numbers, strict=True)
+def page(told: Sequence[Telling], reader: Reader, *, more: bool = False) -> str:
+    """The page as HTML: the newest run, then the others, folded up; `more`: there were others still."""
+    look = _look(reader.language)
+    words = look.words
+    runs = [_shown(each, reader, words) for each in told]
+    found = runs[0].story.standings
+    drawn: list[Plot] = [] if found is None else plots(found, words)
+    script = _script()
+    return look.render(
+        "night.html",
+        runs=runs,
+        plots=drawn,
+        more=more,
+        addresses=reader.addresses,
+        script=Markup(script),  # noqa: S704 - our own file
+        policy=policy(script),
     )
-    body = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in listed)
-    return f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _cell(value: object) -> str:
-    return f"<td class=n>{value:,}</td>" if isinstance(value, int) else f"<td>{_text(value)}</td>"
+def policy(script: str = "") -> str:
+    """What a browser may load or run for a page: its own style, its own script, nothing else."""
+    runs = f" script-src {allowed(script)};" if script else ""
+    return f"default-src 'none'; style-src {allowed(style())};{runs} base-uri 'none'; form-action 'none'"
 
 
-def _lines(text: str) -> str:
-    return "<br>".join(_text(line) for line in text.splitlines())
+@lru_cache(maxsize=2)
+def _look(language: Language) -> Look:
+    look = Look(Words(language, SENTENCES))
+    look.environment.globals.update(tone=tone)
+    return look
 
 
-def _text(value: object) -> str:
-    return html.escape(" ".join(CONTROL.sub(" ", str(value)).split()))
+def look_of(language: Language) -> Look:
+    """The templates and the words of the pages in a language."""
+    return _look(language)
+
+
+def _script() -> str:
+    return (TEMPLATES / "search.js").read_text(encoding="utf-8")
+
+
+def _shown(told: Telling, reader: Reader, words: Words) -> Shown:
+    story = told.story
+    shown = (lambda text: text) if reader.addresses else mask
+    planned, done = asdict(story.planned), asdict(story.pushed)
+    refused = [Refused(shown(each.email), shown(str(each.detail["why"]))) for each in told.those("refused")]
+    lines, aside = sum(file.lines for file in story.files), story.rejected
+    tiles = [("in.lines", lines), ("in.rejected", aside)]
+    tiles += [(f"count.{what}", done[what]) for what in ("contacts_created", "contacts_updated", "joins", "leaves")]
+    message = [mask(line) for line in f"{story.message}\n{story.remedy}".strip().split("\n")]
+    return Shown(
+        story=story,
+        summary=summary(story, words),
+        weekday=words.weekday(story.day),
+        made=_made(story, reader, words),
+        message=message,
+        tiles=[(words.say(key), count) for key, count in tiles],
+        counts=[(what, planned[what], done[what]) for what in planned],
+        changes=[_changed(each, shown(each.email), words) for each in told.those("changed")],
+        refused=refused,
+        ending=sorted(
+            (_ending(each, shown(each.email)) for each in told.those("expiring")),
+            key=lambda end: (end.until, end.email),
+        ),
+    )
+
+
+def _made(story: Story, reader: Reader, words: Words) -> str:
+    said = {"kind": words.name("kind", story.kind), "as_of": story.as_of}
+    if story.started_at is None:
+        return words.say("night.made_unknown", **said)
+    return words.say("night.made", moment=words.moment(story.started_at, reader.zone), **said)
+
+
+def _changed(told: Told, email: str, words: Words) -> Changed:
+    given, joins, leaves = (_listed(told.detail[name]) for name in ("reasons", "joins", "leaves"))
+    written = []
+    for title, why, held in leaves:
+        notes = [words.name("leave", why), *([words.say("change.held")] if held else [])]
+        written.append(f"{title} ({', '.join(notes)})")
+    whys = [why for _, why, _ in leaves if not given and not joins]
+    return Changed(email, reasons(given, whys, words), joins, written)
+
+
+def _ending(told: Told, email: str) -> Ending:
+    return Ending(email, date.fromisoformat(str(told.detail["until"])), str(told.detail["show"]))
+
+
+def _listed(value: object) -> list[Any]:
+    return list(value) if isinstance(value, list) else []

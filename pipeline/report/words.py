@@ -193,7 +193,7 @@ class Words:
     def seconds(self, value: float) -> str:
         """A duration: 0,4 s, 3 min 12 s, 1 h 05 min."""
         if value < 60:
-            return f"{self.number(round(value, 1 if value < 10 else 0))}\u00a0s"
+            return f"{self.number(round(value, 2 if value < 1 else 1 if value < 10 else 0))}\u00a0s"
         minutes, rest = divmod(round(value), 60)
         if minutes < 60:
             return f"{minutes}\u00a0min {rest:02}\u00a0s"

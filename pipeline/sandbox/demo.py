@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 from pipeline import answers, nightly, show
@@ -18,7 +19,7 @@ from pipeline.config import load
 from pipeline.doors import Outside, open_state, setting
 from pipeline.errors import UsageError
 from pipeline.fields import BY_KEY
-from pipeline.report.page import write_page
+from pipeline.report import shelf
 from pipeline.run import Run
 from pipeline.sandbox.control import SandboxControl
 from pipeline.sandbox.pair import Pair
@@ -57,9 +58,9 @@ class Story:
         """What the program says of its runs."""
         show.runs(self._page, runs)
 
-    def finished(self, run: Run) -> None:
+    def finished(self, stage: Setting, run: Run) -> None:
         """Every run writes its page."""
-        self.pages.append(write_page(self._data / "var" / "reports", run))
+        self.pages.append(shelf.put(stage, run))
 
     def drop(self, day: date, *, corrected: bool = False) -> None:
         """The box office drops a day's files."""
@@ -88,7 +89,8 @@ def play(data: Path, page: Page, outside: Outside) -> dict[str, object]:
         story = Story(data, pair, control, page)
         database = open_state(configuration)
         try:
-            stage = setting(configuration, account, database, replace(outside, finished=story.finished))
+            stage = setting(configuration, account, database, outside)
+            stage = replace(stage, finished=partial(story.finished, stage))
             _act(story, stage, lambda: setting(configuration, account, database, outside, dry=True))
             _answers(story, stage, page)
         finally:

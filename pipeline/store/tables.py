@@ -108,7 +108,7 @@ bookings = Table(
 Index("bookings_by_email", bookings.c.account, bookings.c.email)
 Index("bookings_by_transaction", bookings.c.account, bookings.c.transaction_id, bookings.c.performance_key)
 Index("bookings_by_load", bookings.c.load_id)
-Index("bookings_by_day", bookings.c.account, bookings.c.booked_on)
+Index("bookings_by_day", bookings.c.account, bookings.c.booked_on, bookings.c.current)
 Index("bookings_by_contact", bookings.c.account, bookings.c.contact_id)
 
 cancellations = Table(
@@ -134,7 +134,7 @@ cancellations = Table(
 )
 Index("cancellations_by_email", cancellations.c.account, cancellations.c.email)
 Index("cancellations_by_transaction", cancellations.c.account, cancellations.c.transaction_id)
-Index("cancellations_by_day", cancellations.c.account, cancellations.c.cancelled_on)
+Index("cancellations_by_day", cancellations.c.account, cancellations.c.cancelled_on, cancellations.c.current)
 Index("cancellations_by_load", cancellations.c.load_id)
 
 rejects = Table(
@@ -174,6 +174,7 @@ members = Table(
     Column("sent_on", Date, nullable=False),
     comment="Acknowledged: what the platform has accepted of a contact.",
 )
+Index("members_by_consent", members.c.account, members.c.consent_date, members.c.consent_kept)
 
 memberships = Table(
     "memberships",
@@ -186,7 +187,7 @@ memberships = Table(
     Column("settled", Boolean, nullable=False),  # its bookings were purged: no correction can take it back
     comment="Acknowledged: who is in which group, or was taken out of it.",
 )
-Index("memberships_by_group", memberships.c.account, memberships.c.group_key)
+Index("memberships_by_group", memberships.c.account, memberships.c.group_key, memberships.c.state)
 
 groups = Table(
     "groups",
@@ -323,4 +324,45 @@ problems = Table(
     Column("told_count", Integer, nullable=False),
     Column("ended_at", DateTime),  # over, and nobody was told yet
     comment="What people are alerted to: once when it begins, once a week while it lasts, once when it ends.",
+)
+
+pages = Table(
+    "pages",
+    metadata,
+    Column("account", ACCOUNT, primary_key=True),
+    Column("run_id", String(40), primary_key=True),
+    Column("day", Date, nullable=False),  # the page that tells of the run
+    Column("kind", String(10), nullable=False),
+    Column("status", String(10), nullable=False),
+    Column("started_at", DateTime, nullable=False),
+    Column("told_at", DateTime, nullable=False),  # a page that was written earlier is out of date
+    Column("lines", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("story", JSON, nullable=False),
+    comment="What the page of a run tells, but for whom it was about: enough to write the page again.",
+)
+Index("pages_by_day", pages.c.account, pages.c.day)
+
+page_people = Table(
+    "page_people",
+    metadata,
+    Column("account", ACCOUNT, primary_key=True),
+    Column("run_id", String(40), primary_key=True),
+    Column("what", String(10), primary_key=True),  # changed, refused or expiring
+    Column("email", EMAIL, primary_key=True),
+    Column("detail", JSON, nullable=False),
+    comment="Whom the page of a run tells of, and what.",
+)
+Index("page_people_by_email", page_people.c.account, page_people.c.email)
+
+standings = Table(
+    "standings",
+    metadata,
+    Column("account", ACCOUNT, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("contacts", Integer, nullable=False),
+    Column("valid", Integer, nullable=False),
+    comment="How many contacts there were on a day, and how many of them could be written to.",
 )

