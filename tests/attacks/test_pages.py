@@ -108,8 +108,8 @@ def test_what_the_platform_says_of_a_person_is_masked_too() -> None:
     run.refused = {"anne@exemple.ca": "anne@exemple.ca n'est pas valide"}
     run.end()
     assert "pas valide" in run.message
-    assert "pas valide" in page(run)
-    assert "anne@" not in page(run) + run.message
+    assert "pas valide" in page_of(run)
+    assert "anne@" not in page_of(run) + run.message
 
 
 # The terminal
