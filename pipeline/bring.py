@@ -41,6 +41,8 @@ def bring_day(work: Setting, day: date, folder: Path, *, wait: bool) -> list[Bro
         except (MissingFile, StillChanging, SourceUnavailable):
             if left <= 0 or work.now() >= end:
                 raise
+            whole = work.account.file.source.wait_minutes * 60
+            work.progress("wait", whole - round(left), whole)
         finally:
             source.close()
         work.sleep(min(pause, left))

@@ -26,6 +26,7 @@ from pipeline.words import Command, Day, Days
 if TYPE_CHECKING:
     from pipeline.config import Account, Configuration
     from pipeline.doors import Outside
+    from pipeline.progress import Bar
     from pipeline.run import Run
     from pipeline.screen import Page
     from pipeline.setting import Setting
@@ -352,7 +353,7 @@ def verify(options: Options, account: str, repair: bool, no_consents: bool, as_o
     """Compare the platform with the acknowledged state, contact by contact."""
     from pipeline import verify as verification
 
-    with _settings(options, [account]) as settings:
+    with _progress(options) as bar, _settings(options, [account], bar=bar) as settings:
         verdict = verification.verify(
             settings[0], _day(as_of, settings[0].account), repair=repair, consents=not no_consents
         )
@@ -627,13 +628,15 @@ def _day(given: datetime | None, account: Account) -> date:
 
 
 @contextmanager
-def _settings(options: Options, names: Sequence[str], *, create: bool = True) -> Iterator[list[Setting]]:
+def _settings(
+    options: Options, names: Sequence[str], *, create: bool = True, bar: Bar | None = None
+) -> Iterator[list[Setting]]:
     """The settings of some accounts, or of all; a question makes no state (`create` False)."""
     from pipeline.doors import open_state, setting
 
     configuration = _configuration(options)
     accounts = [configuration.account(name) for name in names] or list(configuration.accounts.values())
-    outside = _outside(options)
+    outside = _outside(options) if bar is None else replace(_outside(options), progress=bar)
     database = open_state(configuration, create=create)
     try:
         yield [setting(configuration, account, database, outside) for account in accounts]
@@ -659,9 +662,15 @@ def _walk(
     accounts = [configuration.account(name) for name in names] or list(configuration.accounts.values())
     if not accounts:
         raise UsageError(f"no account is configured in {configuration.directory}", "`placier init` writes an example")
-    with _progress(options) as progress:
-        outside = replace(_outside(options), progress=progress)
-        told = walk_accounts(configuration, accounts, walk, outside, Way(kind, dry, options.json, away))
+
+    def named(setting: Setting) -> list[Run]:
+        if bar is not None and len(accounts) > 1:
+            bar.account = setting.account.name
+        return walk(setting)
+
+    with _progress(options) as bar:
+        outside = _outside(options) if bar is None else replace(_outside(options), progress=bar)
+        told = walk_accounts(configuration, accounts, named, outside, Way(kind, dry, options.json, away))
     code = exit_code(told)
     if options.json:
         _print_json({"runs": [item.json() for item in told]})
@@ -672,24 +681,16 @@ def _walk(
 
 
 @contextmanager
-def _progress(options: Options) -> Iterator[Callable[[str, int, int], None]]:
-    """Progress bars on a terminal, silence elsewhere."""
-    if options.json or not sys.stderr.isatty():
-        yield lambda stage, done, total: None
+def _progress(options: Options) -> Iterator[Bar | None]:
+    """A line that tells how long work goes on, on a terminal; elsewhere, and into a pager, none."""
+    shown = sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
+    if options.json or not shown:
+        yield None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from pipeline.progress import line
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks = {}
-
-        def tell(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done, total=total)
-
-        yield tell
+    with line(sys.stderr) as bar:
+        yield bar
 
 
 def _page(*, to_stderr: bool = False) -> Page:

@@ -85,22 +85,27 @@ class Dispatch:
         batches = self.prepared.outline.packed(batch_size)
         if not self.delivery.platform.reads_back:
             batches = [piece for packed in batches for piece in _pieces(packed, self.occasion.portion)]
-        done = 0
+        better, leavers = sorted(self.prepared.outline.better()), self.prepared.outline.leavers()
+        done, total = 0, sum(packed.people for packed in batches) + len(better) + len(leavers)
+        self.occasion.progress("push", done, total)
         for portion in _portions(batches, self.occasion.portion):
             for packed, people in self._people(portion):
-                self.occasion.progress("push", done, len(batches))
                 self.refusals.update(pushing.send_batch(packed.groups, people, self.delivery))
-                done += 1
-        self.occasion.progress("push", done, len(batches))
-        for emails in parts(sorted(self.prepared.outline.better()), self.occasion.portion):
+                done += packed.people
+                self.occasion.progress("push", done, total)
+        for emails in parts(better, self.occasion.portion):
             changes = self._depart(emails)
             self.refusals.update(pushing.amend(changes, self._before(emails), self.delivery))
-        for emails in parts(self.prepared.outline.leavers(), self.occasion.portion):
+            done += len(emails)
+            self.occasion.progress("push", done, total)
+        for emails in parts(leavers, self.occasion.portion):
             changes = self.prepared.allowed(emails)
             self._note(change for change in changes if not change.upsert)
             left, stayed = pushing.leave(changes, self.delivery)
             self.left |= left
             self.refusals.update(stayed)
+            done += len(emails)
+            self.occasion.progress("push", done, total)
 
     def _people(self, portion: Iterable[Packed]) -> Iterator[tuple[Packed, list[Person]]]:
         """The batches of a portion with the people in them, once all of them are noted as in flight."""
@@ -149,6 +154,7 @@ class Dispatch:
     def receive(self) -> tuple[Counts, dict[str, str]]:
         """Read the platform once, note the receipts; the counts, and whom the platform refused and why."""
         outline, groups = self.prepared.outline, self.delivery.groups
+        self.occasion.progress("receive", 0, 0)
         after = Sighting(self.delivery.platform)
         after.look(outline.upserts())
         after.look_in(outline.joiners(), [groups[key] for key in sorted(outline.joined())])

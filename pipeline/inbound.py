@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from pipeline import policy
 from pipeline.archive import Archive
 from pipeline.catalogue import Catalogue
 from pipeline.config import Account, Guard
+from pipeline.dispatch import Progress
 from pipeline.engines import Engine
 from pipeline.engines.local import LOCAL
 from pipeline.errors import MissingFile, UsageError
@@ -139,6 +141,7 @@ class Reader:
     desk: Path
     catalogue: Catalogue
     engine: Engine = LOCAL
+    progress: Progress = field(default=lambda stage, done, total: None)
 
 
 def make_load(
@@ -152,6 +155,15 @@ def make_load(
     lines = Spill(reader.desk, handful)
     records = []
     ignored: dict[str, None] = {}
+    taken = 0
+
+    def take(block: pa.Table, number: int, sieve: _Sieve) -> None:
+        nonlocal taken
+        lines.add(sieve.sift(block), number)
+        taken += block.num_rows
+        reader.progress("read", taken, 0)
+
+    reader.progress("read", 0, 0)
     for number, file in enumerate(brought):
         sieve = _Sieve(reader.forgotten)
         told = scan(
@@ -159,7 +171,7 @@ def make_load(
             reader.columns,
             reader.zone,
             reader.as_of,
-            lambda block, number=number, sieve=sieve: lines.add(sieve.sift(block), number),  # type: ignore[misc]
+            partial(take, number=number, sieve=sieve),
             role=file.role,
             business_date=None if file.known else day,
         )

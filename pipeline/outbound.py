@@ -49,6 +49,7 @@ class Outbound:
 
     def refresh(self, today: date) -> None:
         """Read back what was in flight, who is suppressed, which groups are there.  UsageError names missing fields."""
+        self._occasion.progress("look", 0, 0)
         missing = self._platform.check_fields()
         if missing:
             raise UsageError(
@@ -215,7 +216,8 @@ class Outbound:
         return self._seen(Prepared(outline, Sighting(self._platform), lambda emails: [changes[one] for one in emails]))
 
     def _plan(self, as_of: date) -> Prepared:
-        sketch = Sketch(self._account, self._database, self._circumstances(as_of), self._occasion.portion)
+        here = self._occasion
+        sketch = Sketch(self._account, self._database, self._circumstances(as_of), here.portion, here.progress)
         outline, asked = sketch.outline(())
         adopted = outline.adopted
         if adopted:

@@ -175,7 +175,7 @@ def _read(work: Setting, told: Run, recordings: Sequence[Recording]) -> dict[Slo
     how = reader(work, told.as_of)
     again: dict[Slot, Load] = {}
     for number, item in enumerate(recordings):
-        work.progress("read", number, len(recordings))
+        work.progress("rebuild", number, len(recordings))
         with scratch(work.desk) as folder:
             files = [(file.role, file.name, file.sha256) for file in item.files]
             brought = inbound.from_archive(files, work.archive, folder)

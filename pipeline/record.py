@@ -37,6 +37,7 @@ def read(work: Setting, told: Run, brought: Sequence[Brought], slot: Slot) -> Lo
 def take(work: Setting, told: Run, load: Load) -> None:
     """Record a load in one transaction; or hold it."""
     account, slot = work.account, load.slot
+    work.progress("record", 0, 0)
     with told.stage("record"), work.database.transaction() as connection:
         ledger, history = Ledger(connection, account.name), History(connection, account.name)
         same = ledger.digests_of(slot) == {file.sha256 for file in load.files}
@@ -67,6 +68,7 @@ def reader(work: Setting, as_of: date) -> inbound.Reader:
         desk=work.desk,
         catalogue=work.catalogue,
         engine=work.engine,
+        progress=work.progress,
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.config import Account
 from pipeline.facts import Circumstances, gather, strangers
@@ -28,15 +28,20 @@ class Sketch:
     database: Database
     around: Circumstances
     portion: int
+    progress: Callable[[str, int, int], None] = field(default=lambda stage, done, total: None)
 
     def outline(self, adopted: Collection[str]) -> tuple[Outline, set[tuple[str, str]]]:
         """The plan of all marked contacts in outline; and who may be in which group by another's hand."""
         found, asked = Outline(self.around.as_of), set()
+        looked_at = 0
+        self.progress("plan", 0, 0)
         for marked in self._after_the_quick(found):
             with self.database.transaction() as connection:
                 facts = gather(connection, self.account, marked, self.around, bare=True)
             asked |= strangers(facts, adopted)
             found.note(decide(facts, self.account.file.policy), facts.members)
+            looked_at += len(marked)
+            self.progress("plan", looked_at, 0)
         found.settle(self.around.groups, self.account.file.policy)
         return found, asked
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -57,7 +57,8 @@ def verify(setting: Setting, as_of: date, *, repair: bool, consents: bool = True
             way_out.refresh(today(setting))
             members, seats, groups = _acknowledged(setting)
             months = setting.account.file.policy.consent_months if consents else None
-            found = compare(members.values(), seats, groups, platform) + _consents(members.values(), platform, months)
+            found = compare(members.values(), seats, groups, platform)
+            found += _consents(_counted(members, setting), platform, months)
             if not repair or not found:
                 return Verdict(len(members), tuple(found))
             changes = mend(found, members, groups, setting, as_of)
@@ -110,6 +111,13 @@ def compare(
                 words = {True: "in", False: "out"}
                 found.append(Difference(member.email, f"group {groups[key].title}", words[ours], words[is_in], key))
     return found
+
+
+def _counted(members: Mapping[str, Acknowledged], setting: Setting) -> Iterator[Acknowledged]:
+    """The members one by one, counted for who watches."""
+    for number, member in enumerate(members.values()):
+        setting.progress("compare", number, len(members))
+        yield member
 
 
 def _consents(members: Iterable[Acknowledged], platform: Platform, months: int | None) -> list[Difference]:
