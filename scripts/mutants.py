@@ -42,6 +42,10 @@ PUSH, OUTBOUND, FACTS, RECORD, SEND = (
 NAMING, OUTLINE, DISPATCH, SKETCH = (f"pipeline/{name}.py" for name in ("naming", "outline", "dispatch", "sketch"))
 LEDGER, STATE, DATABASE = (f"pipeline/store/{name}.py" for name in ("ledger", "acknowledged", "database"))
 RULES, DAYS, PLATFORM = (f"tests/test_night_{name}.py" for name in ("rules", "days", "platform"))
+GATE, ENTRY, ASKED, ERRANDS, NIGHTS = (
+    f"pipeline/console/{name}.py" for name in ("gate", "entry", "asked", "errands", "nights")
+)
+COME_IN, ACTS, PEOPLE = (f"tests/console/test_{name}.py" for name in ("entry", "acts", "people"))
 GUARDS, CRASH, LAWS = "tests/test_guards.py", "tests/test_crash.py", "tests/test_laws.py"
 
 MUTANTS = (
@@ -249,6 +253,97 @@ MUTANTS = (
         "            stack.enter_context(setting.database.rehearsal(desk))\n",
         "",
         f"{GUARDS}::test_a_dry_run_names_it_and_holds_nothing[leaves]",
+    ),
+    # The console
+    Mutant(
+        "the console answers to any name", GATE,
+        'if _name(request.headers.get("host", "")) not in self.hosts:',
+        'if _name(request.headers.get("host", "")) in {"?"}:',
+        f"{COME_IN}::test_a_name_that_is_not_ours_is_not_answered",
+    ),
+    Mutant(
+        "the console takes forms from elsewhere", GATE,
+        "if not self._ours(request):",
+        "if self._ours(request) is None:",
+        f"{COME_IN}::test_a_form_from_elsewhere_is_refused_whatever_it_carries",
+    ),
+    Mutant(
+        "the console takes a form without the visit's mark", ASKED,
+        'if request.method == "POST" and not _same',
+        'if request.method == "PUT" and not _same',
+        f"{COME_IN}::test_a_form_without_the_visit_s_mark_does_nothing",
+    ),
+    Mutant(
+        "a console that is read-only replays", ASKED,
+        "if acts and not console.may_replay:",
+        "if acts and console.may_replay is None:",
+        f"{ACTS}::test_read_only_has_no_forms_and_refuses_who_posts_all_the_same",
+    ),
+    Mutant(
+        "the console's password may be tried for ever", ENTRY,
+        'self._tries.hit(PER_ADDRESS, "from", address)',
+        "pass",
+        f"{COME_IN}::test_too_many_wrong_passwords_and_not_even_the_right_one_is_listened_to",
+    ),
+    Mutant(
+        "a visit that nobody uses lasts", ENTRY,
+        "return now - visit.seen >= IDLE or now",
+        "return now",
+        f"{COME_IN}::test_a_visit_ends_when_it_is_left_alone_or_has_lasted_a_day_s_work",
+    ),
+    Mutant(
+        "a visit that is in use never ends", ENTRY,
+        " or now - visit.since >= LONGEST",
+        "",
+        f"{COME_IN}::test_a_visit_ends_when_it_is_left_alone_or_has_lasted_a_day_s_work",
+    ),
+    Mutant(
+        "who signs out stays inside", ENTRY,
+        "self._visits.pop(_digest(cookie), None)",
+        "self._visits.get(_digest(cookie), None)",
+        f"{COME_IN}::test_signing_out_ends_the_visit_here_too_and_signing_in_again_begins_another",
+    ),
+    Mutant(
+        "a plan that changed after its preview is sent", ERRANDS,
+        'errand.changed = errand.kind == "replay" and errand.mark not in {"", errand.agreed}',
+        "errand.changed = False",
+        f"{ACTS}::test_a_plan_that_changed_after_it_was_shown_is_shown_again_and_nothing_is_sent",
+    ),
+    Mutant(
+        "nobody is asked before a plan is sent", SEND,
+        "            work.planned(prepared.outline)\n",
+        "",
+        f"{ACTS}::test_a_plan_that_is_not_agreed_to_at_the_last_moment_is_not_sent",
+    ),
+    Mutant(
+        "two plans have one fingerprint", OUTLINE,
+        'seen.update(f"{email} {sent[number]}\\n".encode())',
+        "pass",
+        f"{ACTS}::test_the_fingerprint_of_a_plan_is_the_same_for_the_same_plan_alone",
+    ),
+    Mutant(
+        "a preview is confirmed twice", ERRANDS,
+        "        shown.used = True\n",
+        "",
+        f"{ACTS}::test_a_preview_is_confirmed_once_and_while_it_is_fresh",
+    ),
+    Mutant(
+        "two things at a time are done for an account", ERRANDS,
+        "if self.under_way(account.name) is not None:",
+        "if self.under_way(account.name) is self:",
+        f"{ACTS}::test_one_thing_at_a_time_is_done_for_an_account",
+    ),
+    Mutant(
+        "lists of the console show whole addresses", ASKED,
+        "return mask(email)",
+        "return email",
+        f"{PEOPLE}::test_consents_about_to_end_are_listed_with_short_addresses",
+    ),
+    Mutant(
+        "the page of a night reaches the console", NIGHTS,
+        "sandbox allow-scripts; form-action",
+        "form-action",
+        f"{PEOPLE}::test_a_night_shows_its_files_its_bad_lines_without_their_text_and_its_page_in_a_box",
     ),
 )  # fmt: skip
 

@@ -61,12 +61,17 @@ def errand(asked: Asked) -> Response:
     run = found.run
     plan = None if run is None else run.plan
     dry = found.kind == "preview" or found.changed
+    with asked.state() as (connection, _):
+        held = {
+            (each.reason, each.operations): each.run_id for each in History(connection, asked.own.name).open_holds()
+        }
     counts = asdict((Counts() if plan is None else plan.counts) if dry or run is None else run.pushed)
     return asked.page(
         "errand.html",
         errand=found,
         run=run,
         changes=[] if plan is None else plan.changes[:CHANGES],
+        holds=[] if run is None else [(reason, n, held.get((reason, n), "")) for reason, n in run.held],
         counts=[(key, n) for key, n in counts.items()],
         changed_something=plan is not None and bool(plan.contacts or plan.counts.groups_created),
         files=[] if run is None else run.files,

@@ -51,7 +51,7 @@ TEXTS: Mapping[str, Pair] = {
         "This console is read-only. To replay a day or to approve, it must be started with --allow-replay.",
     ),
     "refused.no_mark": (
-        "Ce formulaire a été rempli dans une session qui n’est plus ouverte. Revenez à la page et recommencez ; rien n’a été fait.",
+        "Ce formulaire a été rempli dans une session qui n’est plus ouverte. Revenez à la page et recommencez; rien n’a été fait.",
         "This form was filled in during a session that is over. Go back to the page and start again; nothing was done.",
     ),
     "refused.too_often": (
@@ -59,7 +59,7 @@ TEXTS: Mapping[str, Pair] = {
         "Too many wrong passwords. Wait a minute, then try again.",
     ),
     "refused.stale": (
-        "Cet aperçu a trop vieilli, ou il a déjà servi. Demandez-en un nouveau ; rien n’a été envoyé.",
+        "Cet aperçu a trop vieilli, ou il a déjà servi. Demandez-en un nouveau; rien n’a été envoyé.",
         "This preview is too old, or was used already. Ask for a new one; nothing was sent.",
     ),
     "refused.nothing_held": ("Cette exécution ne retient plus rien.", "That run does not hold anything any more."),
@@ -97,8 +97,8 @@ TEXTS: Mapping[str, Pair] = {
         "The box office has not dropped these days yet: {days}. The next nights look for them by themselves.",
     ),
     "nights.back": (
-        "{n} personne désabonnée est de nouveau membre de la plateforme. Placier continue de la laisser tranquille ; « placier status » la nomme.|"
-        "{n} personnes désabonnées sont de nouveau membres de la plateforme. Placier continue de les laisser tranquilles ; « placier status » les nomme.",
+        "{n} personne désabonnée est de nouveau membre de la plateforme. Placier continue de la laisser tranquille; « placier status » la nomme.|"
+        "{n} personnes désabonnées sont de nouveau membres de la plateforme. Placier continue de les laisser tranquilles; « placier status » les nomme.",
         "{n} person who had unsubscribed is a member of the platform again. Placier still leaves them alone; “placier status” names them.|"
         "{n} people who had unsubscribed are members of the platform again. Placier still leaves them alone; “placier status” names them.",
     ),
@@ -136,7 +136,7 @@ TEXTS: Mapping[str, Pair] = {
     "night.rejected": ("Mises de côté", "Set aside"),
     "night.aside": ("Les lignes mises de côté", "Lines set aside"),
     "night.aside_what": (
-        "Ces lignes n’ont pas été lues ; les autres, oui. La billetterie peut les corriger et redéposer le fichier. La ligne 1 est l’en-tête.",
+        "Ces lignes n’ont pas été lues; les autres, oui. La billetterie peut les corriger et redéposer le fichier. La ligne 1 est l’en-tête.",
         "These lines were not read; the others were. The box office can mend them and drop the file again. Line 1 is the header.",
     ),
     "night.aside_most": ("Seules les {n} premières sont montrées.", "Only the first {n} are shown."),
@@ -152,7 +152,7 @@ TEXTS: Mapping[str, Pair] = {
     # A contact
     "contact.title": ("Un contact", "A contact"),
     "contact.what": (
-        "« Pourquoi est-ce que je reçois vos courriels ? » « Pourquoi est-ce que je n’en reçois pas ? » Inscrivez l’adresse : la réponse est ici.",
+        "« Pourquoi est-ce que je reçois vos courriels? » « Pourquoi est-ce que je n’en reçois pas? » Inscrivez l’adresse : la réponse est ici.",
         "“Why do I get your e-mails?” “Why don’t I?” Type the address: the answer is here.",
     ),
     "contact.email": ("Adresse courriel", "E-mail address"),
@@ -187,6 +187,7 @@ TEXTS: Mapping[str, Pair] = {
     "contact.from": ("Depuis le", "From"),
     "contact.until": ("Jusqu’au", "Through"),
     "contact.proof": ("Preuve", "Proof"),
+    "contact.proof_is": ("Preuve : {proof}", "Proof: {proof}"),
     "contact.said_by": ("Qui le dit", "Who said so"),
     "contact.source": ("{file}, ligne {line}", "{file}, line {line}"),
     "contact.more_sources": ("… et {n} autre ligne|… et {n} autres lignes", "… and {n} more line|… and {n} more lines"),
@@ -220,7 +221,7 @@ TEXTS: Mapping[str, Pair] = {
         "The address bounces: Placier leaves it alone",
     ),
     "moment.came_back": (
-        "De nouveau membre sur la plateforme ; Placier laisse la personne tranquille",
+        "De nouveau membre sur la plateforme; Placier laisse la personne tranquille",
         "A member of the platform again; Placier leaves the person alone",
     ),
     "moment.forgotten": ("Oublié à sa demande (Loi 25)", "Forgotten on request (Law 25)"),
@@ -241,7 +242,7 @@ TEXTS: Mapping[str, Pair] = {
     "said.everybody": ("Tout contact envoyé en fait partie", "Every contact that was sent is in it"),
     "said.deleted": ("L’équipe a supprimé le groupe de la plateforme", "Staff deleted the group on the platform"),
     "said.deleted_show": (
-        "L’équipe a supprimé le groupe de la plateforme ; un nouvel achat le ramènera",
+        "L’équipe a supprimé le groupe de la plateforme; un nouvel achat le ramènera",
         "Staff deleted the group on the platform; a new purchase brings it back",
     ),
     "said.suppressed": ("Jamais envoyé : {reason}", "Never sent: {reason}"),
@@ -280,7 +281,7 @@ TEXTS: Mapping[str, Pair] = {
     # A day again
     "replay.title": ("Refaire une journée", "Replay a day"),
     "replay.what": (
-        "Relit une journée et remet la plateforme en accord. Vous verrez d’abord ce qui changerait ; rien n’est envoyé avant votre confirmation.",
+        "Relit une journée et remet la plateforme en accord. Vous verrez d’abord ce qui changerait; rien n’est envoyé avant votre confirmation.",
         "Reads a day again and brings the platform into line. You first see what would change; nothing is sent before you confirm.",
     ),
     "replay.day": ("Journée de vente", "Day of the sales"),
@@ -330,7 +331,7 @@ TEXTS: Mapping[str, Pair] = {
         "{n} contact would be touched.|{n} contacts would be touched.",
     ),
     "errand.changed": (
-        "Entre-temps, le plan a changé : rien n’a été envoyé. Voici le nouvel aperçu ; regardez-le avant de confirmer.",
+        "Entre-temps, le plan a changé : rien n’a été envoyé. Voici le nouvel aperçu; regardez-le avant de confirmer.",
         "The plan has changed in the meantime: nothing was sent. This is the new preview; look at it before you confirm.",
     ),
     "errand.confirm": ("Confirmer et envoyer", "Confirm and send"),
@@ -376,6 +377,10 @@ TEXTS: Mapping[str, Pair] = {
         "Serait retenu jusqu’à une approbation : {reason} ({n}).",
         "Would be held until it is approved: {reason} ({n}).",
     ),
+    "errand.held_already": (
+        "Est déjà retenu dans ce compte, et le restera : {reason} ({n}).",
+        "Is held in this account already, and stays so: {reason} ({n}).",
+    ),
     "errand.holds": (
         "Est retenu jusqu’à une approbation : {reason} ({n}).",
         "Is held until it is approved: {reason} ({n}).",
@@ -385,7 +390,7 @@ TEXTS: Mapping[str, Pair] = {
         "The platform refused {n} contact.|The platform refused {n} contacts.",
     ),
     "errand.unmatched": (
-        "{n} annulation ne correspond à aucun achat ; elle est gardée.|{n} annulations ne correspondent à aucun achat ; elles sont gardées.",
+        "{n} annulation ne correspond à aucun achat; elle est gardée.|{n} annulations ne correspondent à aucun achat; elles sont gardées.",
         "{n} cancellation matches no booking; it is kept.|{n} cancellations match no booking; they are kept.",
     ),
     # Changes of a contact
@@ -398,14 +403,14 @@ TEXTS: Mapping[str, Pair] = {
     "held.run": ("Exécution {id}, journée du {day}", "Run {id}, day of {day}"),
     "held.no_day": ("Exécution {id}", "Run {id}"),
     "held.leaves": (
-        "{n} retrait de groupe était demandé d’un coup, plus que d’habitude. Il n’a pas été envoyé ; tout le reste l’a été.|"
-        "{n} retraits de groupes étaient demandés d’un coup, plus que d’habitude. Aucun n’a été envoyé ; tout le reste l’a été.",
+        "{n} retrait de groupe était demandé d’un coup, plus que d’habitude. Il n’a pas été envoyé; tout le reste l’a été.|"
+        "{n} retraits de groupes étaient demandés d’un coup, plus que d’habitude. Aucun n’a été envoyé; tout le reste l’a été.",
         "{n} leave of a group at once, more than usual. It was not sent; everything else was.|"
         "{n} leaves of groups at once, more than usual. None was sent; everything else was.",
     ),
     "held.platform": (
-        "{n} groupe ou personne qui était sur la plateforme n’y est plus : rien n’a été envoyé. Est-ce le bon compte ?|"
-        "{n} groupes ou personnes qui étaient sur la plateforme n’y sont plus : rien n’a été envoyé. Est-ce le bon compte ?",
+        "{n} groupe ou personne qui était sur la plateforme n’y est plus : rien n’a été envoyé. Est-ce le bon compte?|"
+        "{n} groupes ou personnes qui étaient sur la plateforme n’y sont plus : rien n’a été envoyé. Est-ce le bon compte?",
         "{n} group or person that was on the platform is not there any more: nothing was sent. Is it the right account?|"
         "{n} groups or people that were on the platform are not there any more: nothing was sent. Is it the right account?",
     ),

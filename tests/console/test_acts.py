@@ -222,6 +222,11 @@ def test_a_held_file_is_told_with_its_bad_lines_and_what_else_can_be_done(world)
         page = text(somebody.get(f"/accounts/demo/held/{held.run['run_id']}").text)
         assert "Theatre_achats_20260301.csv : 21 lignes invalides sur 21" in page
         assert "corrigé" in page
+        assert "Est déjà retenu dans ce compte" in text(somebody.preview("2026-03-01")[1])
+        world.day("2026-03-02", [buy(f"T{n}", "2026-03-02 10:00:00", "pas une adresse") for n in range(22)])
+        other = text(somebody.preview("2026-03-02", **{"from": "source"})[1])
+        assert "Serait retenu jusqu’à une approbation : Trop de lignes invalides (22)" in other
+        assert "Est déjà retenu dans ce compte, et le restera : Trop de lignes invalides (21)" in other
 
 
 def test_read_only_has_no_forms_and_refuses_who_posts_all_the_same(world):
