@@ -108,37 +108,37 @@ mapping = "tuxedo"                        # what the columns are called: mapping
 
 [source]                                  # where the box office leaves its files
 # Files in a folder of this machine instead: kind = "folder" and path = "depot"; then no key from host to first_pause.
-kind = "sftp"
-host = "sftp.exemple.test"
-#port = 22
-user = "placier"
+kind = "sftp"                             # a server
+host = "sftp.exemple.test"                # its name or address
+#port = 22                                # its port
+user = "placier"                          # the user there
 key_file = "secrets/id_ed25519"           # the private key; nobody else may read it (chmod 600)
 #password_env = ""                        # instead of key_file: the environment variable with the password
 known_hosts = "secrets/known_hosts"       # the server's key; an unknown or changed one is refused
-directory = "/depot"                      # default "."
-#connect_timeout = 15.0                   # seconds
+directory = "/depot"                      # the folder there; default ".", the user's own
+#connect_timeout = 15.0                   # seconds that each step of connecting may take
 #read_timeout = 60.0                      # seconds without an answer
 #first_pause = 1.0                        # seconds before the second try after a passing fault; then twice as long
 purchases = "{{organisation}}_achats_{{date:%Y%m%d}}.csv"              # also with .gz
-cancellations = "{{organisation}}_annulations_{{date:%Y%m%d}}.csv"
+cancellations = "{{organisation}}_annulations_{{date:%Y%m%d}}.csv"    # both of a day must be there
 #transactions = ""                        # instead of these two, one file: "{{organisation}}_{{date:%Y%m%d}}.csv"
 backfill = "{{organisation}}_historique*.csv"                        # the 24 months, for `placier backfill`
-wait_minutes = 90                         # how long `placier run` waits for a file that is late; default 0
-#settle_seconds = 0.5                     # how long a file's size must stay the same before it is read
+wait_minutes = 90                         # minutes that `placier run` waits for a file that is late; default 0
+#settle_seconds = 0.5                     # seconds that a file's size must stay the same before it is read
 #catch_up_days = 7                        # days missed since the first success that a run does first; 0: none
 
 [platform]                                # where the contacts go
 # Import files instead: kind = "csv", path = "import", dialect = "cyberimpact" or "mailchimp", and but for the fields no
 # other key.
-kind = "cyberimpact"
-#base_url = "https://api.cyberimpact.com"
+kind = "cyberimpact"                      # over its API
+#base_url = "https://api.cyberimpact.com" # its address; plain http:// to this machine only (the sandbox)
 #token_env = "CYBERIMPACT_TOKEN"          # the environment variable with the API token
 #token_file = ""                          # instead of token_env: a file that nobody else may read, "secrets/token"
 #batch_size = 500                         # contacts a request
-#requests_per_second = 2.0
+#requests_per_second = 2.0                # how fast at most
 #timeout = 60.0                           # seconds without an answer
 #batch_deadline = 1800.0                  # seconds until a batch that does not end is left to the next run
-#first_poll = 0.3                         # seconds until the first batch is asked for; each later time 1.5 times as long
+#first_poll = 0.3                         # seconds until the first batch is asked for; each later time 1.5 as long
 #retries = 5                              # attempts at a request that fails in passing
 #first_pause = 1.0                        # seconds before the second attempt; each later pause is twice as long
 
@@ -146,14 +146,14 @@ kind = "cyberimpact"
 {_FIELD_LINES}
 
 [policy]                                  # the rules
-#consent_months = 24                      # how long a purchase lets us write
+#consent_months = 24                      # calendar months that a purchase lets us write
 #groups = "per-show"                      # or "per-performance", "general-only"
 #general_group = "Clients Tuxedo"         # the group of every contact
 #group_title = ""                         # "{{show_title}}"; per performance "{{show_title}} ({{date:%Y-%m-%d %H:%M}})"
-#show_grace_days = 3                      # a buyer still joins the show's group this many days after its end
+#show_grace_days = 3                      # days after a show's end in which a buyer still joins its group
 #cancellation = "any"                     # any cancellation leaves the show's group; "exact": when no ticket is left
 #cancelled_counts = true                  # false: a booking that is wholly cancelled is no last purchase and no consent
-#retention_months = 26                    # older lines and archived files are purged
+#retention_months = 26                    # months after which lines and archived files are purged
 
 [guard]                                   # what is held until `placier approve`; the rest of the run goes on
 #max_reject_ratio = 0.2                   # part of bad lines (20 at least) above which a file is held

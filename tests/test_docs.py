@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import tomllib
@@ -12,6 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
+from pipeline import mapping
 from pipeline.cli import main
 from pipeline.errors import PlacierError
 from pipeline.fields import FIELDS
@@ -195,3 +197,83 @@ def test_every_dependency_is_pinned_with_hashes():
 def test_changelog_tells_of_the_present_version():
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"\n## {PROJECT['project']['version']}" in changelog
+
+
+# Pages for people
+
+QUOTED = ("show.py", "said.py")
+"""Where the words are that the support guide quotes."""
+SUPPORT = [(ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("support.md", "soutien.md")]
+
+
+def test_every_document_is_in_the_index():
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    lacking = [path.name for path in (ROOT / "docs").glob("*.md") if f"({path.name})" not in index]
+    assert lacking == ["README.md"]
+
+
+def test_every_picture_says_what_it_shows():
+    for document in DOCUMENTS:
+        for words in re.findall(r"!\[([^\]]*)\]\(", document.read_text(encoding="utf-8")):
+            assert len(words.split()) > 4, named(document)
+
+
+def test_the_support_guide_says_the_same_in_both_languages():
+    english, french = SUPPORT
+    for pattern in (r"^(#+) ", r"^\| (\d+|`[^|]*`)", r"(`placier [^`]*`)", r"^(\$ .*)$", r"!\[[^\]]*\]\(([^)]*)\)"):
+        one, other = (re.findall(pattern, text, re.MULTILINE) for text in (english, french))
+        assert [re.sub(r", le (?:groupe|consentement).*", "", row) for row in other] == [
+            re.sub(r", the (?:group|consent).*", "", row) for row in one
+        ]
+
+
+@pytest.mark.parametrize("text", SUPPORT, ids=["English", "French"])
+def test_the_support_guide_knows_every_exit_code(text):
+    codes = {str(kind.exit_code) for kind in PlacierError.__subclasses__()} | {str(code) for code in EXIT.values()}
+    assert codes == set(re.findall(r"^\| (\d+) \|", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("text", SUPPORT, ids=["English", "French"])
+def test_the_support_guide_quotes_what_the_program_says(text):
+    said = "".join((ROOT / "pipeline" / name).read_text(encoding="utf-8") for name in QUOTED)
+    quoted = {
+        words for words in re.findall(r"(?<!`)`([^`\n]+)`", text) if " " in words and not words.startswith("placier ")
+    }
+    assert len(quoted) > 5
+    for words in quoted:
+        assert re.sub(r" …$|(?<=may we write\?).*", "", words) in said, words
+
+
+def test_french_is_spaced_as_in_quebec():
+    prose = re.sub(r"^```.*?^```|`[^`]*`|<!--.*?-->|^\|[-|]*$", "", SUPPORT[1], flags=re.MULTILINE | re.DOTALL)
+    assert re.findall(r".{12}(?: [:»;?!]|« |\u00a0[;?!]|[^\W\d_]:(?!//)).{5}", prose) == []
+
+
+# Mappings
+
+MAPPINGS = (ROOT / "docs" / "mappings.md").read_text(encoding="utf-8")
+
+
+def told_keys(title: str) -> dict[str, str]:
+    """Key -> second column, of the table under a paragraph; several keys may share a row."""
+    table = MAPPINGS.split(f"\n{title}", 1)[1].split("\n\n", 2)[1]
+    found = re.findall(r"^\| (.*?) \| (.*?) \|", table, re.MULTILINE)[1:]
+    return {key: meaning for keys, meaning in found for key in re.findall(r"`([a-z_0-9]+)`", keys)}
+
+
+def test_every_key_of_a_mapping_is_told_with_its_default():
+    top = {key: field for key, field in mapping.Mapping.model_fields.items() if key not in {"columns", "operation"}}
+    told = told_keys("At the top of the file:")
+    assert set(told) == set(top)
+    for key, field in top.items():
+        value = list(field.default) if isinstance(field.default, tuple) else field.default
+        assert json.loads(told[key].strip("`")) in (value, value[0] if value and isinstance(value, list) else value)
+
+
+def test_every_column_and_every_word_of_a_mapping_is_told_and_required_ones_are_bold():
+    assert set(told_keys("`[columns]`; ")) == set(mapping.Columns.model_fields)
+    bold = set(re.findall(r"\*\*`([a-z_]+)`\*\*", MAPPINGS))
+    assert bold == {*mapping._ALWAYS, "tickets", "net_amount", "unit_price"}
+    assert set(told_keys("`[operation]`, how a line says what it is:")) >= set(mapping.Operations.model_fields)
+    row = next(line for line in MAPPINGS.splitlines() if line.startswith("| `roles`"))
+    assert set(mapping.Roles.model_fields) <= set(re.findall(r"`([a-z]+)`", row))

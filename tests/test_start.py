@@ -74,6 +74,14 @@ def test_every_key_of_a_section_is_told(text: str, model: type[BaseModel]) -> No
     assert missing == []
 
 
+@pytest.mark.parametrize("text", [PLACIER, ACCOUNT], ids=["placier.toml", "an account"])
+def test_every_key_has_its_comment(text: str) -> None:
+    names = {field.key for field in FIELDS}
+    keys = [line for line in text.splitlines() if re.match(r"#?[a-z_]+ = ", line)]
+    bare = [line for line in keys if "  # " not in line and '" # ' not in line]
+    assert [line for line in bare if line.split(" = ")[0].lstrip("#") not in names] == []
+
+
 def test_every_section_and_every_key_outside_sections_is_told() -> None:
     assert set(tomllib.loads(PLACIER)) == set(Main.model_fields)
     told = OPTION.sub(r"\1", ACCOUNT)
@@ -95,7 +103,7 @@ def test_the_examples_in_the_comments_are_accepted(started: Path) -> None:
     account = started / "config" / "accounts" / "exemple.toml"
     text = account.read_text(encoding="utf-8")
     text = re.sub(
-        r"^kind = \"sftp\"\n(?s:.*?)(?=^purchases)", 'kind = "folder"\npath = "depot"\n', text, flags=re.MULTILINE
+        r"^kind = \"sftp\".*\n(?s:.*?)(?=^purchases)", 'kind = "folder"\npath = "depot"\n', text, flags=re.MULTILINE
     )
     text = text.replace('kind = "cyberimpact"', 'kind = "csv"\npath = "import"\ndialect = "mailchimp"')
     account.write_text(text, encoding="utf-8")
