@@ -42,6 +42,9 @@ def _shared(configuration: Configuration, outside: Outside) -> list[Check]:
     _private_state(visit, configuration)
     visit.look("engine", lambda: _engine(configuration))
     visit.look("alerts", lambda: _alerts(configuration, outside))
+    console = configuration.main.console
+    if console.model_fields_set:  # nobody need have one
+        visit.look("console", lambda: _console(console.password_env, outside))
     return visit.checks
 
 
@@ -123,6 +126,11 @@ def _alerts(configuration: Configuration, outside: Outside) -> str:
     if alerts.healthcheck_url:
         told.append("a healthcheck is called")
     return "; ".join(told) or "nobody is told but by cron or systemd: see [alerts]"
+
+
+def _console(variable: str, outside: Outside) -> str:
+    _variable("console.password_env", variable, outside)
+    return f"its password is in {variable}"
 
 
 # An account

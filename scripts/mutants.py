@@ -345,6 +345,20 @@ MUTANTS = (
         "form-action",
         f"{PEOPLE}::test_a_night_shows_its_files_its_bad_lines_without_their_text_and_its_page_in_a_box",
     ),
+    # Doctor
+    Mutant(
+        "a server that nobody pinned is well", "pipeline/sources/hostkey.py",
+        "if known.get(key.get_name()) == key:",
+        "if not known or known.get(key.get_name()) == key:",
+        "tests/test_doctor.py"
+        "::test_a_server_that_is_not_pinned_is_told_with_the_line_that_pins_it_and_is_never_pinned_by_itself",
+    ),
+    Mutant(
+        "what leans on something ill is looked at", "pipeline/checkup.py",
+        "        if first:",
+        "        if False:",
+        "tests/test_doctor.py::test_what_waits_names_the_first_thing_to_mend_and_is_not_told_to_programs",
+    ),
 )  # fmt: skip
 
 

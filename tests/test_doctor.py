@@ -195,6 +195,16 @@ def test_alerts_want_their_variable_and_show_no_address(world: World, monkeypatc
     assert "secret" not in answer.out
 
 
+def test_a_console_that_is_configured_wants_its_password(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    main = world.config / "placier.toml"
+    main.write_text("[console]\n")
+    assert ill(world.placier("doctor")) == {}
+    main.write_text('[console]\npassword_env = "MOT_DE_PASSE"\n')
+    assert list(ill(world.placier("doctor"))) == ["console"]
+    monkeypatch.setenv("MOT_DE_PASSE", "une phrase bien longue")
+    assert ill(world.placier("doctor")) == {}
+
+
 def test_no_account_at_all_is_told(world: World) -> None:
     (world.config / "accounts" / "demo.toml").unlink()
     assert list(ill(world.placier("doctor"))) == ["accounts"]
