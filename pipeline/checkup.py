@@ -95,14 +95,10 @@ def _told(name: str, checks: Sequence[Check], width: int) -> Iterator[tuple[str,
     """One check, or several of one name that want the same."""
     mark, style = ("ok  ", "") if checks[0].ok else ("wait", "dim") if checks[0].waits_for else ("MEND", "red")
     head = f"  {mark}  {name:<{_NAMES}}  "
-    said = [check.message for check in checks]
-    if len(checks) > 1:
-        said = [f"{len(checks)} things:", *(f"{number:>2}. {text}" for number, text in enumerate(said, 1))]
-    indent = " " * len(head)
-    for number, text in enumerate(said):
-        hanging = indent + ("    " if len(checks) > 1 and number else "")
-        for line in _wrapped(text, width, head if number == 0 else indent, hanging):
-            yield line, style
+    said = checks[0].message if len(checks) == 1 else f"{len(checks)} things:"
+    yield from ((line, style) for line in _wrapped(said, width, head, " " * len(head)))
+    for number, check in enumerate(checks if len(checks) > 1 else (), 1):
+        yield from ((line, style) for line in _wrapped(check.message, width, f"        {number:>2}. ", " " * 12))
     for remedy in dict.fromkeys(check.remedy for check in checks if check.remedy):
         for line in remedy.split("\n"):
             if line.startswith(_COMMANDS):

@@ -210,8 +210,10 @@ def _seen(account: Account, drop: Source, day: date) -> str:
     wanted = [account.file_name(pattern, day) for pattern in source.patterns().values()]
     found = {name: names.matching(there, name) for name in wanted}
     told = [f"{where} holds {len(there)} files"]
-    told += [f"of {day} there: {', '.join(each)}" for each in found.values() if each]
-    told += [f"of {day} not there (yet): {name}" for name, each in found.items() if not each]
+    seen = [name for each in found.values() for name in each]
+    lacking = [name for name, each in found.items() if not each]
+    told += [f"of {day} there: {', '.join(seen)}"] if seen else []
+    told += [f"of {day} not there (yet): {', '.join(lacking)}"] if lacking else []
     return "; ".join(told)
 
 
