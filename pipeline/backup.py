@@ -71,7 +71,8 @@ def _beside(file: Path) -> Iterator[Path]:
         yield part
     except OSError as error:
         raise StateError(
-            f"the backup {file} cannot be written ({error.strerror})", "check the disk and the folder's owner"
+            f"the backup {file} cannot be written ({error.strerror})",
+            f"check the folder's owner and the disk: ls -ld {file.parent}; df -h {file.parent}",
         ) from error
     finally:
         if part is not None:

@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
@@ -444,9 +445,12 @@ class Configuration:
         """The account called `name`; UsageError if there is none."""
         if name not in self.accounts:
             known = ", ".join(self.accounts) or "none yet"
+            close = get_close_matches(name, self.accounts, 1)
             raise UsageError(
                 f"no account is called {name!r} (known: {known})",
-                f"write {self.directory / 'accounts' / (name + '.toml')}, or `placier init` for an example",
+                f"did you mean {close[0]}? `placier status {close[0]}`"
+                if close
+                else f"write {self.directory / 'accounts' / (name + '.toml')}, or `placier init` for an example",
             )
         return self.accounts[name]
 

@@ -32,7 +32,8 @@ def own_desk(desks: Path, *, leave_no_trace: bool = False) -> Iterator[Path]:
             fcntl.flock(handle, fcntl.LOCK_EX)
     except OSError as error:
         raise StateError(
-            f"the folder {desks} cannot be used ({error.strerror})", "check the folder's owner and the disk"
+            f"the folder {desks} cannot be used ({error.strerror})",
+            f"check the folder's owner and the disk: ls -ld {desks}; df -h {desks}",
         ) from error
     try:
         yield desk

@@ -88,7 +88,7 @@ def at_hand(files: Iterable[tuple[str, Path]], archive: Archive) -> list[Brought
     brought = []
     for role, path in files:
         if not path.is_file():
-            raise UsageError(f"there is no file {path}", "check the path")
+            raise UsageError(f"there is no file {path}", f"see what is there: ls -l {path.absolute().parent}")
         if not tellable(path.name):
             raise UsageError("the name of a file holds control characters, or bytes that are not UTF-8", "rename it")
         sides = [Path(f"{path}{suffix}") for suffix in (".sha256", ".md5", ".count", ".lignes")]

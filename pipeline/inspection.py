@@ -29,7 +29,7 @@ def look(
     """Read a file as the account would; `where`: the configuration folder, if there is one, and today."""
     config_dir, today = where
     if not file.is_file():
-        raise UsageError(f"there is no file {file}", "check the path")
+        raise UsageError(f"there is no file {file}", f"see what is there: ls -l {file.absolute().parent}")
     name = mapping or ("tuxedo" if account is None else account.file.mapping)
     columns = mappings.load(mappings.find(name, config_dir if account is None else account.config_dir))
     reading = scan(file, columns, zone_of(account), today, lambda block: None, role=_role(file.name, account))

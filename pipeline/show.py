@@ -17,12 +17,13 @@ from pipeline.screen import Page
 
 Json = Mapping[str, object]
 COUNTS = (
-    ("groups_created", "groups created"),
-    ("contacts_created", "contacts created"),
-    ("contacts_updated", "contacts updated"),
-    ("joins", "joined a group"),
-    ("leaves", "left a group"),
+    ("groups_created", "group created", "groups created"),
+    ("contacts_created", "contact created", "contacts created"),
+    ("contacts_updated", "contact updated", "contacts updated"),
+    ("joins", "joined a group", "joined a group"),
+    ("leaves", "left a group", "left a group"),
 )
+"""The five counts, of one and of many."""
 PREVIEW = 40
 """Changes that a dry run lists one by one."""
 
@@ -32,7 +33,10 @@ def runs(page: Page, told: Sequence[Run]) -> None:
     for run in told:
         style = "bold green" if run.status in {"done", "dry_run"} else "bold red"
         day = "" if run.date is None else f" {run.date}"
-        page.say(f"{run.account}: {run.kind}{day} as of {run.as_of}: {run.status} (run {run.run_id})", style)
+        page.say(
+            f"{run.account}: {run.kind}{day} as of {run.as_of}: {run.status.replace('_', ' ')} (run {run.run_id})",
+            style,
+        )
         for file in run.files:
             version = f", version {file.version}" if file.version > 1 else ""
             page.say(f"  {file.name}: {file.lines} lines, {file.accepted} accepted, {file.rejected} set aside{version}")
@@ -48,6 +52,9 @@ def runs(page: Page, told: Sequence[Run]) -> None:
             _plan(page, run)
         if run.message:
             first, *more = run.message.split("\n")
+            if run.status == "dry_run":  # nothing is held, nothing can be approved
+                page.say(f"  a real run would say: {first}", "red")
+                continue
             for line in (first, *(f"→ {each}" for each in more)):
                 page.say(f"  {line}", "red")
 
@@ -57,8 +64,9 @@ def _plan(page: Page, run: Run) -> None:
         return
     dry = run.status == "dry_run"
     planned, done = run.plan.counts, run.pushed
-    words = [f"{getattr(planned if dry else done, key)} {label}" for key, label in COUNTS]
-    page.say(f"  {'would be' if dry else 'done'}: {', '.join(words)}")
+    counted = [(getattr(planned if dry else done, key), one, many) for key, one, many in COUNTS]
+    words = [f"{count} {one if count == 1 else many}" for count, one, many in counted if count]
+    page.say(f"  {'would be' if dry else 'done'}: {', '.join(words) or 'nothing to send'}")
     if run.plan.skips:
         page.say("  left alone: " + ", ".join(f"{n} {reason}" for reason, n in run.plan.skips.items()))
     if run.refused:
@@ -75,7 +83,7 @@ def _plan(page: Page, run: Run) -> None:
 def _change(plan: Preview, change: Change) -> tuple[str, str, str, str]:
     leaves = ", ".join(f"{plan.title(leave.group_key)} ({leave.reason})" for leave in change.leaves)
     joins = ", ".join(plan.title(key) for key in change.joins)
-    return mask(change.email), ", ".join(change.reasons), joins or "-", leaves or "-"
+    return mask(change.email), ", ".join(change.reasons) or "-", joins or "-", leaves or "-"
 
 
 def why(page: Page, answer: Json, acts: Sequence[Json] = ()) -> None:

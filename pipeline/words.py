@@ -24,6 +24,7 @@ EXAMPLES: Mapping[str, str] = {
     "push": "placier push demo",
     "rebuild": "placier rebuild demo --dry-run",
     "replay": "placier replay demo 2026-11-13",
+    "report": "placier report demo --date 2026-11-13",
     "run": "placier run demo --date 2026-11-13",
     "sandbox": "placier sandbox --data var/sandbox",
     "status": "placier status demo",

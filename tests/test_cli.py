@@ -529,7 +529,7 @@ def test_the_sandbox_tells_where_it_is_and_ends_politely(tmp_path: Path) -> None
         (("export", "demo", ANNE), '"transaction_id": "T1"'),
         (("check", "{drop}/Theatre_achats_20260301.csv"), "bad_email"),
         (("run", "--as-of", "2026-03-02", "--dry-run"), "this was a dry run"),
-        (("push", "demo", "--as-of", "2026-03-02", "--dry-run"), "would be: 0 groups created"),
+        (("push", "demo", "--as-of", "2026-03-02", "--dry-run"), "would be: nothing to send"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )

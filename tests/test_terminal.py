@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from program import on_terminal, shell
 from rich.cells import cell_len
-from world import World, buy
+from world import World, buy, cancel
 
 from pipeline import words
 from pipeline.cli import main
@@ -66,6 +66,15 @@ def test_a_dry_run_fits_too(night: World) -> None:
     assert code == 0
     assert max(cell_len(line) for line in lines) <= 80
     assert "nothing was sent, nothing was kept: this was a dry run" in ANSI.sub("", text)
+
+
+def test_a_dry_run_that_would_be_held_names_nothing_to_approve(night: World) -> None:
+    night.set(guard={"max_leaves": 0, "max_leave_ratio": 0.0})
+    night.day("2026-03-02", [cancel("T1", "2026-03-02 10:00:00", ANNE)])
+    told = night.placier("run", "demo", "--as-of", "2026-03-03", "--dry-run", json_too=False).out
+    assert "would be: 1 left a group" in told
+    assert "a real run would say: 1 leaves of groups are held: too many at once" in told
+    assert "placier approve" not in told
 
 
 def test_columns_share_the_room_and_short_ones_stay_whole() -> None:
@@ -153,13 +162,15 @@ def test_a_question_before_the_first_night_makes_nothing_and_says_what_to_type(w
         ("why demo", "→ such as: placier why demo anne.tremblay@exemple.test"),
         ("run --dat 2026-11-13", "Did you mean '--date'?"),
         ("statut", "Did you mean 'status'?"),
+        ("status dmeo", "did you mean demo? `placier status demo`"),
+        ("check nulle.csv", "→ see what is there: ls -l /"),
     ],
 )  # fmt: skip
 def test_a_wrong_word_is_told_with_what_is_accepted(world: World, line: str, said: str) -> None:
     answer = world.placier(*line.split(), json_too=False)
     assert answer.code == 2
     assert said in answer.err
-    assert "Try 'placier" in answer.err
+    assert "Try 'placier" in answer.err or "→" in answer.err
 
 
 def test_every_command_has_an_example_that_is_right() -> None:
