@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -42,6 +43,10 @@ POSTGRES_CALLS = {
     "tcp_user_timeout": 60_000,
 }
 """libpq's bounds: seconds to connect; a server that is gone without a word is noticed after a minute."""
+
+
+_MIGRATING = threading.Lock()
+"""Alembic keeps what it is doing in its modules: one thread at a time."""
 
 
 @dataclass(slots=True)
@@ -279,7 +284,7 @@ def _migrate(engine: Engine, where: str) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    with engine.begin() as connection:
+    with _MIGRATING, engine.begin() as connection:
         if (
             engine.dialect.name == "postgresql"
         ):  # one program at a time; an SQLite transaction begins by locking the file

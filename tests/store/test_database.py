@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Barrier, Thread
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -23,6 +24,7 @@ from pipeline.contact import KnownGroup
 from pipeline.errors import Busy, PlacierError, StateError
 from pipeline.store.acknowledged import State
 from pipeline.store.database import HEAD, Database, open_database
+from pipeline.store.history import History
 from pipeline.store.ledger import Ledger
 from pipeline.store.tables import marks, metadata
 
@@ -339,3 +341,21 @@ def test_who_only_reads_keeps_no_writer_waiting_and_sees_one_moment(tmp_path: Pa
         note(writer, TWO)
     reader.close()
     writer.close()
+
+
+def test_threads_may_open_states_that_do_not_exist_yet_all_at_once(tmp_path):
+    ready, told = Barrier(4), []
+
+    def opened(number):
+        ready.wait()
+        database = open_database(f"sqlite:///{tmp_path / str(number)}.db", create=False)
+        with database.transaction() as connection:
+            told.append(History(connection, "demo").last(1))
+        database.close()
+
+    threads = [Thread(target=opened, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert told == [[], [], [], []]
