@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import partial
 
@@ -12,15 +12,13 @@ from starlette.responses import Response
 from pipeline.console.asked import Asked, NoSuchPage
 from pipeline.console.errands import Again, Errand
 from pipeline.errors import Busy, MissingFile
-from pipeline.plan import NEW, RESEND, Change, Counts
+from pipeline.plan import Change, Counts
+from pipeline.report.summary import reasons
 from pipeline.store.acknowledged import State
 from pipeline.store.history import History, Hold
 
 CHANGES, CROWDS = 40, 10
 """So many changes, and groups, are shown one by one."""
-
-
-WHY = {NEW: "change.new", "consent renewed": "change.renewed", RESEND: "change.again"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ def preview(asked: Asked) -> Response:
 
 def errand(asked: Asked) -> Response:
     """How far something is, or what came of it."""
-    found = _errand(asked)
+    found = replace(_errand(asked))  # as it is now: its thread goes on, and says that it is done last of all
     run = found.run
     plan = None if run is None else run.plan
     dry = found.kind == "preview" or found.changed
@@ -118,17 +116,8 @@ def approve(asked: Asked) -> Response:
 
 
 def _reasons(asked: Asked, change: Change) -> list[str]:
-    """Why a contact changes, in the language of whoever asks."""
-    words, found = asked.words, []
-    for reason in change.reasons:
-        field = reason.removesuffix(" changed")
-        if reason in WHY:
-            found.append(words.say(WHY[reason]))
-        elif field != reason:
-            found.append(words.say("change.field", field=words.name("field", field)))
-        else:
-            found.append(reason)
-    return found
+    """Why a contact changes, as the page of the night says it."""
+    return reasons(change.reasons, [leave.reason for leave in change.leaves], asked.words)
 
 
 def _errand(asked: Asked) -> Errand:

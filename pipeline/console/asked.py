@@ -26,7 +26,8 @@ from pipeline.doors import Outside, open_state, setting
 from pipeline.errors import PlacierError, unforeseen
 from pipeline.log import mask
 from pipeline.report.look import Look
-from pipeline.report.words import WORDS, Language, Words, language_of
+from pipeline.report.sentences import SENTENCES
+from pipeline.report.words import Language, Words, language_of
 from pipeline.setting import Setting
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -47,7 +48,7 @@ class Console:
     may_replay: bool
     secure: bool
     looks: Mapping[Language, Look] = field(
-        default_factory=lambda: {each: Look(Words(each, {**WORDS, **TEXTS}), [TEMPLATES]) for each in LANGUAGES}
+        default_factory=lambda: {each: Look(Words(each, {**SENTENCES, **TEXTS}), [TEMPLATES]) for each in LANGUAGES}
     )
 
     @property
@@ -124,18 +125,28 @@ class Asked:
         return "/".join(("/accounts", self.own.name, *map(str, parts)))
 
     @contextmanager
-    def state(self) -> Iterator[tuple[Connection, Setting]]:
-        """The state, to be read; nobody who writes waits for us."""
+    def place(self) -> Iterator[Setting]:
+        """The account's own state and folders; a state that is not there yet is not made."""
         database = open_state(self.console.configuration, create=False)
         try:
-            with database.transaction(reading=True) as connection:
-                yield connection, setting(self.console.configuration, self.own, database, self.console.outside)
+            yield setting(self.console.configuration, self.own, database, self.console.outside)
         finally:
             database.close()
 
+    @contextmanager
+    def state(self) -> Iterator[tuple[Connection, Setting]]:
+        """The state, to be read; nobody who writes waits for us."""
+        with self.place() as place, place.database.transaction(reading=True) as connection:
+            yield connection, place
+
+    @property
+    def whole_addresses(self) -> bool:
+        """Whether the pages may name people (`reports.show_addresses`)."""
+        return self.console.configuration.main.reports.show_addresses
+
     def shown(self, email: str) -> str:
         """An address as pages show it that list many people."""
-        return mask(email)
+        return email if self.whole_addresses else mask(email)
 
     def page(self, template: str, /, status: int = 200, **values: object) -> Response:
         """A page in the language of whoever asks."""

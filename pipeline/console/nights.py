@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -16,7 +15,9 @@ from starlette.responses import FileResponse, Response
 from pipeline import answers
 from pipeline.config import Account
 from pipeline.console.asked import Asked
+from pipeline.errors import UsageError
 from pipeline.log import plain
+from pipeline.report import shelf
 from pipeline.setting import Setting
 from pipeline.store.acknowledged import State
 from pipeline.store.history import History, Hold
@@ -136,15 +137,15 @@ def night(asked: Asked) -> Response:
         files, aside = recordings.of_day(day), recordings.set_aside(day, MOST_LINES)
         holds = [hold for hold in History(connection, name).open_holds() if hold.date == day]
     values: dict[str, Any] = {"runs": runs, "files": files, "aside": aside, "holds": holds}
-    return asked.page(
-        "night.html", day=day, texts=False, most=MOST_LINES, written=_report(asked, day).is_file(), **values
-    )
+    return asked.page("night.html", day=day, texts=asked.whole_addresses, most=MOST_LINES, **values)
 
 
 def report(asked: Asked) -> Response:
-    """The page that the night wrote."""
-    path = _report(asked, asked.day)
-    if not path.is_file():
+    """The page that the night wrote, as `placier report` finds it."""
+    try:
+        with asked.place() as place:
+            _, path = shelf.find(place, asked.day)
+    except UsageError:
         return asked.refuse(404, "no_report")
     return FileResponse(path, media_type="text/html", headers={"content-security-policy": REPORT_POLICY})
 
@@ -167,11 +168,6 @@ def standing(connection: Connection, place: Setting) -> Standing:
 
 def _days(asked: Asked, days: Sequence[date]) -> str:
     return ", ".join(map(asked.words.day, days))
-
-
-def _report(asked: Asked, day: date) -> Path:
-    reports = asked.console.configuration.path(asked.console.configuration.main.state.reports)
-    return reports / asked.own.name / f"{day.isoformat()}.html"
 
 
 def _lines(rows: Sequence[Any]) -> list[RunLine]:

@@ -81,7 +81,7 @@ def expiring(asked: Asked) -> Response:
         (date.fromisoformat(contact["consent_until"]), asked.shown(contact["email"]), contact["show_title"] or "")
         for contact in (contacts if isinstance(contacts, list) else [])
     ]
-    return asked.page("expiring.html", within=within, choices=WITHIN, rows=rows, masked=True)
+    return asked.page("expiring.html", within=within, choices=WITHIN, rows=rows, masked=not asked.whole_addresses)
 
 
 def timeline(connection: Connection, account: Account, email: str, on: date) -> list[Moment]:

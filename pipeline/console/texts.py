@@ -43,8 +43,8 @@ TEXTS: Mapping[str, Pair] = {
     "refused.title": ("C’est impossible", "That cannot be done"),
     "refused.no_page": ("Cette page n’existe pas.", "There is no such page."),
     "refused.no_report": (
-        "La page de cette nuit n’est plus là. L’équipe technique peut la refaire avec « placier report ».",
-        "That night’s page is not there any more. The technical team can make it again with “placier report”.",
+        "Aucun traitement ne concerne cette journée : elle n’a pas de page.",
+        "No run concerns that day: it has no page.",
     ),
     "refused.read_only": (
         "Cette console est en lecture seule. Pour refaire une journée ou approuver, elle doit être démarrée avec --allow-replay.",
@@ -393,11 +393,6 @@ TEXTS: Mapping[str, Pair] = {
         "{n} annulation ne correspond à aucun achat; elle est gardée.|{n} annulations ne correspondent à aucun achat; elles sont gardées.",
         "{n} cancellation matches no booking; it is kept.|{n} cancellations match no booking; they are kept.",
     ),
-    # Changes of a contact
-    "change.new": ("nouveau contact", "new contact"),
-    "change.renewed": ("consentement renouvelé", "consent renewed"),
-    "change.again": ("envoyé de nouveau sur demande", "sent again on request"),
-    "change.field": ("{field} modifié", "{field} changed"),
     # What is held
     "held.title": ("Ce qui est retenu", "What is held"),
     "held.run": ("Exécution {id}, journée du {day}", "Run {id}, day of {day}"),

@@ -51,7 +51,7 @@ def test_a_preview_shows_what_would_change_and_sends_and_keeps_nothing(world):
     with console(world) as house, house.inside() as somebody:
         _, page = somebody.preview("2026-03-01", **{"from": "source"})
         assert figures(page)["Contacts mis à jour"] == 1
-        assert "Nombre de billets modifié" in text(page)
+        assert "Dernier achat mis à jour" in text(page)
         assert "b***@exemple.test" in page
         assert BEN not in page
     assert (world.content(), world.placier("status").json) == (before, status)
@@ -77,7 +77,7 @@ def test_a_preview_is_confirmed_once_and_while_it_is_fresh(world):
     two_buyers(world)
     with console(world) as house, house.inside() as somebody:
         where, page = somebody.preview("2026-03-01", resend="yes")
-        assert "envoyé de nouveau sur demande" in text(page)
+        assert "Renvoyé sur demande" in text(page)
         somebody.done(somebody.post(where))
         again = somebody.post(where)
         assert (again.status_code, "il a déjà servi" in again.text) == (409, True)
