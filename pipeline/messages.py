@@ -39,7 +39,7 @@ BEGINS: Mapping[str, tuple[str, str]] = {
     "came_back": (
         "suppressed people who are members of the platform again: {count}. Placier still leaves them alone.",
         (
-            "personnes désabonnées ou en erreur qui sont de nouveau membres de la plateforme\u00a0: {count}. Placier ne leur "
+            "personnes désabonnées ou en rebond qui sont de nouveau membres de la plateforme\u00a0: {count}. Placier ne leur "
             "écrit toujours pas."
         ),
     ),
@@ -48,12 +48,12 @@ BEGINS: Mapping[str, tuple[str, str]] = {
 TODO: Mapping[str, tuple[str, str]] = {
     "missing": (
         "ask the box office to drop them; for that day alone: placier run {account} --date {about}",
-        "demander à la billetterie de les déposer; pour ce jour seulement\u00a0: placier run {account} --date {about}",
+        "demandez à la billetterie de les déposer; pour ce jour seulement\u00a0: placier run {account} --date {about}",
     ),
     "failed": ("{remedy}", "{remedy}"),
     "held": (
         "look: placier status {account}; let it through: placier approve {account} {run_id}",
-        "regarder\u00a0: placier status {account}; laisser passer\u00a0: placier approve {account} {run_id}",
+        "regardez\u00a0: placier status {account}; pour laisser passer\u00a0: placier approve {account} {run_id}",
     ),
     "refused": (
         "the page of the run names them; then: placier why {account} EMAIL",
@@ -61,17 +61,17 @@ TODO: Mapping[str, tuple[str, str]] = {
     ),
     "group": (
         "rename that group on the platform; the next run makes one of its own",
-        "renommer ce groupe sur la plateforme; la prochaine nuit en créera un à elle",
+        "renommez ce groupe sur la plateforme; la prochaine nuit créera le sien",
     ),
     "came_back": (
         "placier status {account} names them; unless they asked for it, unsubscribe them on the platform again",
-        "placier status {account} les nomme; sauf si elles l'ont demandé, les désabonner de nouveau sur la plateforme",
+        "placier status {account} les nomme; sauf si elles l'ont demandé, désabonnez-les de nouveau sur la plateforme",
     ),
 }
 """Kind of problem -> what to do, and to type."""
 ENDS: Mapping[str, tuple[str, str]] = {
     "missing": ("the day {about} is not missing any more.", "le jour {about} ne manque plus."),
-    "failed": ("it works again ({run}).", "tout fonctionne de nouveau ({run})."),
+    "failed": ("what had failed works again.", "ce qui avait échoué fonctionne de nouveau."),
     "held": ("nothing of this is held any more: {hold}.", "ceci n'est plus retenu\u00a0: {hold}."),
     "refused": ("the platform refuses nobody any more.", "la plateforme ne refuse plus personne."),
     "group": (
@@ -80,7 +80,7 @@ ENDS: Mapping[str, tuple[str, str]] = {
     ),
     "came_back": (
         "none of the suppressed people is a member of the platform any more.",
-        "plus aucune personne désabonnée ou en erreur n'est membre de la plateforme.",
+        "plus aucune personne désabonnée ou en rebond n'est membre de la plateforme.",
     ),
 }
 HOLDS: Mapping[str, tuple[str, str]] = {
@@ -109,7 +109,7 @@ TITLES: Mapping[Moment, tuple[str, str]] = {
     "ends": ("Placier: {who} is well again", "Placier\u00a0: {who}, tout va bien de nouveau"),
 }
 STILL = ("still, since {since}: ", "toujours, depuis le {since}\u00a0: ")
-SINCE = (" (since {since})", " (depuis le {since})")
+SINCE = (" (it had begun on {since})", " (le problème datait du {since})")
 AGAIN = ("well again: ", "rétabli\u00a0: ")
 
 
