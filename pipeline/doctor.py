@@ -61,7 +61,8 @@ def _kept(configuration: Configuration) -> list[Path]:
 def folders(configuration: Configuration, user: int) -> str:
     """Whether the user with the number `user` can keep the state where it goes; UsageError names the folder."""
     for path in _kept(configuration):
-        if path.exists() and path.stat().st_uid != user:
+        ours = path.suffix or path.name == "locks"  # made by Placier, never a mount that somebody prepared
+        if ours and path.exists() and path.stat().st_uid != user:
             owner = _name(path.stat().st_uid)
             raise UsageError(
                 f"{path} belongs to {owner}, and this is {_name(user)}: each would lock the other out",
