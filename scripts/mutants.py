@@ -335,7 +335,7 @@ MUTANTS = (
     ),
     Mutant(
         "lists of the console show whole addresses", ASKED,
-        "return mask(email)",
+        "return email if self.whole_addresses else mask(email)",
         "return email",
         f"{PEOPLE}::test_consents_about_to_end_are_listed_with_short_addresses",
     ),
