@@ -59,9 +59,9 @@ def walk_accounts(
 ) -> list[Run]:
     """Walk for each account; tell the healthcheck, people and the exporter how it went."""
     nightly = way.kind == "run" and not way.dry
-    if nightly:
-        tell_healthcheck(configuration, "/start", outside)
     try:
+        if nightly:
+            tell_healthcheck(configuration, "/start", outside)
         told = _Tour(configuration, outside, way).made(accounts, walk)
     except BaseException:  # Ctrl-C too: whoever waits for the end hears of it
         if nightly:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -115,6 +118,24 @@ def test_a_bad_night_pings_fail_and_a_dry_run_is_silent(world: World, ear: Ear) 
     assert world.night("2026-03-02", "--dry-run").code == 4
     assert ear.heard == []
     assert world.night("2026-03-02").code == 4
+    assert [path for path, _ in ear.heard] == ["/check/start", "/check/fail"]
+
+
+def test_a_night_that_is_interrupted_pings_fail(world: World, ear: Ear) -> None:
+    world.set(source={"wait_minutes": 1})
+    alerts(world, f'healthcheck_url = "http://127.0.0.1:{ear.port}/check"')
+
+    def interrupt() -> None:
+        while not ear.heard:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    watcher = threading.Thread(target=interrupt, daemon=True)
+    watcher.start()
+    answer = world.night("2026-03-02")
+    watcher.join(5)
+    assert answer.code == 130
     assert [path for path, _ in ear.heard] == ["/check/start", "/check/fail"]
 
 
