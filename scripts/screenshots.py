@@ -44,10 +44,49 @@ def main(wanted: list[str]) -> None:
         data = Path(folder) / "demo"
         placier("demo", "--data", str(data))
         browser = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
-        for album in (console,):
+        for album in (report, console):
             if not wanted or any(album.__name__.startswith(word) for word in wanted):
                 album(browser, data)
         browser.close()
+
+
+def report(browser: Browser, data: Path) -> None:
+    """The page of a night, in both languages, and on a telephone."""
+    own = data.parent / "report"
+    shutil.copytree(data, own)
+    with sandbox(own):
+        one_more_night(own)
+    account = own / "config" / "accounts" / "demo.toml"
+    told = re.sub(r"^language = .*\n", "", account.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    page_of_the_night = own / "var" / "reports" / "demo" / "2026-11-15.html"
+    for language in ("en", "fr"):
+        account.write_text(f'language = "{language}_ca"\n{told}', encoding="utf-8")
+        page_of_the_night.unlink()
+        placier("report", "demo", "--date", "2026-11-15", "--config", str(own / "config"))
+        page = browser.new_page(viewport={"width": DESKTOP[0], "height": 1240})
+        page.goto(page_of_the_night.as_uri())
+        take(page, f"report-{language}")
+        page.locator("section[aria-labelledby=trend]").screenshot(path=IMAGES / f"report-trends-{language}.png")
+        page.close()
+    page = browser.new_page(viewport={"width": PHONE[0], "height": 1100})
+    page.goto(page_of_the_night.as_uri())
+    take(page, "report-phone")
+    page.close()
+
+
+def one_more_night(data: Path) -> None:
+    """After the demo: an ordinary day, with new people, cancellations, and two lines that nobody could use."""
+    source = next((data / "depot").glob("*_achats_20261113.csv"))
+    header, *lines = source.read_text(encoding="utf-8-sig").splitlines()
+    bought = [line.replace("2026-11-13", "2026-11-15").replace(";R-", ";R-7") for line in lines]
+    bought[12:] = [line.replace("@", ".bis@") for line in bought[12:]]
+    bought[3] = bought[3].replace("2026-11-15 ", "hier ", 1)
+    bought[8] = bought[8].replace("@", " ")
+    taken_back = [line.replace("ACHAT", "ANNULATION").replace("2026-11-13", "2026-11-15", 1) for line in lines[5:8]]
+    for name, told in (("achats", bought), ("annulations", taken_back)):
+        path = source.with_name(source.name.replace("achats_20261113", f"{name}_20261115"))
+        path.write_text("\n".join([header, *told]) + "\n", encoding="utf-8")
+    placier("run", "--as-of", "2026-11-16", "--config", str(data / "config"))
 
 
 def console(browser: Browser, data: Path) -> None:

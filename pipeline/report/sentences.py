@@ -76,8 +76,8 @@ _NIGHT: Mapping[str, Pair] = {
     "count.groups_created": ("Groupes créés", "Groups created"),
     "count.contacts_created": ("Contacts créés", "Contacts created"),
     "count.contacts_updated": ("Contacts mis à jour", "Contacts updated"),
-    "count.joins": ("Ajouts à un groupe", "Joins of a group"),
-    "count.leaves": ("Retraits d’un groupe", "Leaves of a group"),
+    "count.joins": ("Ajouts à un groupe", "Joined a group"),
+    "count.leaves": ("Retraits d’un groupe", "Left a group"),
     "reason.new contact": ("Nouveau contact", "New contact"),
     "reason.consent renewed": ("Consentement renouvelé", "Consent renewed"),
     "reason.sent again on request": ("Renvoyé sur demande", "Sent again on request"),
@@ -101,7 +101,7 @@ _NIGHT: Mapping[str, Pair] = {
         "To see their text, with the box office’s file:",
     ),
     "skip.title": ("Qui a été laissé tranquille", "Who was left alone"),
-    "skip.none": ("Personne n’a été laissé de côté.", "Nobody was left alone."),
+    "skip.none": ("Aucun contact n’a été écarté.", "No contact was left alone."),
     "skip.caption": ("Contacts à qui rien n’a été envoyé", "Contacts for whom nothing was sent"),
     "skip.reason": ("Motif", "Reason"),
     "skip.contacts": ("Contacts", "Contacts"),
@@ -175,7 +175,7 @@ _NIGHT: Mapping[str, Pair] = {
     "wait.file": ("{name} : {bad} lignes invalides sur {lines}", "{name}: {bad} of {lines} lines are bad"),
     "wait.approve": (
         "Si c’est voulu, cette commande l’autorise, et rien d’autre :",
-        "If it is meant, this command lets it through, and nothing else:",
+        "If it is intended, this command lets it through, and nothing else:",
     ),
     "wait.refetch": ("Si la billetterie a corrigé le fichier :", "If the box office has corrected the file:"),
     "wait.look": ("Pour voir le détail :", "To see the details:"),
@@ -264,6 +264,16 @@ _SUMMARY: Mapping[str, Pair] = {
     "sum.pushed": ("Sur la plateforme : {what}.", "On the platform: {what}."),
     "sum.nothing": ("Rien n’a changé sur la plateforme.", "Nothing changed on the platform."),
     "sum.done": ("Tout s’est bien passé. Il n’y a rien à faire.", "All went well. There is nothing to do."),
+    "sum.done_aside": (
+        (
+            "Tout s’est bien passé. {n} ligne reste à faire corriger à la billetterie.|"
+            "Tout s’est bien passé. {n} lignes restent à faire corriger à la billetterie."
+        ),
+        (
+            "All went well. {n} line is left for the box office to correct.|"
+            "All went well. {n} lines are left for the box office to correct."
+        ),
+    ),
     "sum.held": (
         "Quelque chose d’inhabituel attend votre accord. Rien n’est perdu, le reste suit son cours.",
         "Something unusual waits for your word. Nothing is lost, the rest goes on.",
@@ -364,7 +374,7 @@ _SUMMARY: Mapping[str, Pair] = {
     ),
     "do.approve": (
         "Si ce qui est retenu est voulu (les détails sont plus bas) :",
-        "If what is held is meant (details are below):",
+        "If what is held is intended (details are below):",
     ),
     "do.why": (
         "Les réponses de la plateforme sont plus bas. Pour une personne en particulier :",

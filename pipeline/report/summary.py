@@ -52,6 +52,8 @@ def _verdicts(told: Story, words: Words) -> list[str]:
     elif told.status == "partial":
         said += [words.say("sum.refused", n=told.refused)] if told.refused else []
         said += [words.say("sum.blocked", n=len(told.blocked))] if told.blocked else []
+    elif told.status == "done" and told.rejected:
+        said.append(words.say("sum.done_aside", n=told.rejected))
     else:
         known = f"sum.{told.status}" in words.table
         said.append(words.say(f"sum.{told.status}") if known else told.status)
