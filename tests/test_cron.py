@@ -270,6 +270,19 @@ def test_logrotate_understands_its_file(tmp_path: Path, logrotate: str) -> None:
     assert (tmp_path / "journal.1").read_text(encoding="utf-8") == "{}\n"
 
 
+# What people type
+
+
+def test_what_people_type_takes_the_configuration_and_the_secrets_that_the_night_takes() -> None:
+    text = (CRON / "placier.sh").read_text(encoding="utf-8")
+    service = unit("placier.service")["Service"]
+    assert service["Environment"] == f"PLACIER_CONFIG={re.findall(r'PLACIER_CONFIG=(.*)', text)[0]}"
+    assert f". {service['EnvironmentFile']}\n" in text
+    assert f"exec {service['ExecStart'].split()[0]} " in text
+    assert f"= {service['User']} ]" in text
+    subprocess.run(["sh", "-n", CRON / "placier.sh"], check=True, timeout=60)
+
+
 # The page
 
 
