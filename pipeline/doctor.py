@@ -126,6 +126,9 @@ def _alerts(configuration: Configuration, outside: Outside) -> str:
         told.append(f"people are told at the addresses in {alerts.urls_env}")
     if alerts.healthcheck_url:
         told.append("a healthcheck is called")
+    if alerts.textfile:
+        _writable(configuration.path(alerts.textfile), os.geteuid())
+        told.append(f"figures go to {alerts.textfile}")
     return "; ".join(told) or "nobody is told but by cron or systemd: see [alerts]"
 
 

@@ -186,9 +186,11 @@ def test_a_state_that_belongs_to_somebody_else_is_told_with_the_command_to_be_th
 
 def test_alerts_want_their_variable_and_show_no_address(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     main = '[alerts]\nurls_env = "ALERTES"\nhealthcheck_url = "https://ping.exemple.test/secret"\n'
-    (world.config / "placier.toml").write_text(main)
+    (world.config / "placier.toml").write_text(main + 'textfile = "token/placier.prom"\n')
     assert list(ill(world.placier("doctor"))) == ["alerts"]
     monkeypatch.setenv("ALERTES", "mailto://secret@exemple.test")
+    assert "is no folder" in ill(world.placier("doctor"))["alerts"]["message"]
+    (world.config / "placier.toml").write_text(main)
     answer = world.placier("doctor")
     assert ill(answer) == {}
     assert "secret" not in answer.out
