@@ -319,7 +319,7 @@ MUTANTS = (
         "two plans have one fingerprint", OUTLINE,
         'seen.update(f"{email} {sent[number]}\\n".encode())',
         "pass",
-        f"{ACTS}::test_the_fingerprint_of_a_plan_is_the_same_for_the_same_plan_alone",
+        f"{ACTS}::test_a_fingerprint_tells_people_apart_whom_no_preview_lists",
     ),
     Mutant(
         "a preview is confirmed twice", ERRANDS,

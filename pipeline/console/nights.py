@@ -17,7 +17,8 @@ from pipeline.config import Account
 from pipeline.console.asked import Asked
 from pipeline.errors import UsageError
 from pipeline.log import plain
-from pipeline.report import shelf
+from pipeline.report import gather, shelf
+from pipeline.schema import Reject
 from pipeline.setting import Setting
 from pipeline.store.acknowledged import State
 from pipeline.store.history import History, Hold
@@ -135,8 +136,12 @@ def night(asked: Asked) -> Response:
         runs = _lines(History(connection, name).on(day))
         recordings = Recordings(connection, name)
         files, aside = recordings.of_day(day), recordings.set_aside(day, MOST_LINES)
+        told = gather.again(connection, name, day, 1)
         holds = [hold for hold in History(connection, name).open_holds() if hold.date == day]
-    values: dict[str, Any] = {"runs": runs, "files": files, "aside": aside, "holds": holds}
+    if not files and told:  # what is held, or was refused, is in no ledger: the last run tells of it
+        aside = [(each.file, Reject(each.line, each.reason, "")) for each in told[0].story.asides[:MOST_LINES]]
+    read = told[0].story.files if told else ()
+    values: dict[str, Any] = {"read": read, "runs": runs, "files": files, "aside": aside, "holds": holds}
     return asked.page("night.html", day=day, texts=asked.whole_addresses, most=MOST_LINES, **values)
 
 

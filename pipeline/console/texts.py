@@ -125,6 +125,8 @@ TEXTS: Mapping[str, Pair] = {
     "night.left_alone": ("Laissés tranquilles", "Left alone"),
     "night.files": ("Les fichiers de la journée", "The day’s files"),
     "night.files_caption": ("Ce qui compte maintenant dans le registre", "What counts in the ledger now"),
+    "night.files_read": ("Lus, mais pas enregistrés", "Read, but not recorded"),
+    "night.message": ("Ce que dit le programme", "What the program says"),
     "night.no_files": (
         "Aucun fichier n’est enregistré pour cette journée.",
         "No file is recorded for this day.",

@@ -19,6 +19,7 @@ from pipeline.console.errands import Errand, Errands
 from pipeline.doors import Outside, open_state, setting
 from pipeline.errors import Held
 from pipeline.log import write_to
+from pipeline.outline import STRANGER, Kind, Outline
 
 ANNE, BEN = "anne.roy@exemple.test", "benoit.cote@exemple.test"
 
@@ -137,6 +138,17 @@ def test_the_fingerprint_of_a_plan_is_the_same_for_the_same_plan_alone(world):
         assert len(set(marks)) == 3
 
 
+def test_a_fingerprint_tells_people_apart_whom_no_preview_lists():
+    def plan(*emails):
+        outline = Outline(date(2026, 3, 3))
+        number = outline.number(Kind(created=True, updated=False, upsert=True, joins=("general",)))
+        outline.add([(email, number, STRANGER) for email in emails])
+        return outline.fingerprint()
+
+    assert plan(ANNE) == plan(ANNE) != plan(BEN)
+    assert plan(ANNE, BEN) == plan(BEN, ANNE) != plan(ANNE)
+
+
 def test_a_day_that_would_change_nothing_offers_nothing_to_confirm(world):
     two_buyers(world)
     with console(world) as house, house.inside() as somebody:
@@ -222,6 +234,9 @@ def test_a_held_file_is_told_with_its_bad_lines_and_what_else_can_be_done(world)
         page = text(somebody.get(f"/accounts/demo/held/{held.run['run_id']}").text)
         assert "Theatre_achats_20260301.csv : 21 lignes invalides sur 21" in page
         assert "corrigé" in page
+        night = text(somebody.get("/accounts/demo/nights/2026-03-01").text)
+        assert "Lus, mais pas enregistrés" in night
+        assert "Theatre_achats_20260301.csv 22 Adresse courriel invalide" in night
         assert "Est déjà retenu dans ce compte" in text(somebody.preview("2026-03-01")[1])
         world.day("2026-03-02", [buy(f"T{n}", "2026-03-02 10:00:00", "pas une adresse") for n in range(22)])
         other = text(somebody.preview("2026-03-02", **{"from": "source"})[1])
