@@ -15,8 +15,10 @@ import pytest
 
 from pipeline import mapping
 from pipeline.cli import main
+from pipeline.console.texts import TEXTS
 from pipeline.errors import PlacierError
 from pipeline.fields import FIELDS
+from pipeline.report.sentences import SENTENCES
 from pipeline.run import EXIT
 
 ROOT = Path(__file__).parent.parent
@@ -248,6 +250,14 @@ def test_the_support_guide_quotes_what_the_program_says(text):
     assert len(quoted) > 5
     for words in quoted:
         assert re.sub(r" …$|(?<=may we write\?).*", "", words) in said, words
+
+
+@pytest.mark.parametrize(("text", "language"), [(SUPPORT[0], 1), (SUPPORT[1], 0)], ids=["English", "French"])
+def test_the_support_guide_quotes_what_the_pages_say(text, language):
+    said = {pair[language] for pair in (*SENTENCES.values(), *TEXTS.values())}
+    quoted = re.findall(r"(?<!\*)\*([A-Z][^*\n]+)\*(?!\*)", text)
+    assert len(quoted) > 4
+    assert [words for words in quoted if words not in said] == []
 
 
 def test_french_is_spaced_as_in_quebec():
