@@ -131,11 +131,11 @@ def test_the_fingerprint_of_a_plan_is_the_same_for_the_same_plan_alone(world):
     corrected(world)
     with console(world) as house, house.inside() as somebody:
         marks = []
-        for form in ({"from": "source"}, {"from": "source"}, {}, {"from": "source", "resend": "yes"}):
+        for form in ({"from": "source"}, {"from": "source"}, {}):
             where, _ = somebody.preview("2026-03-01", **form)
             marks.append(house.server.errands.get(where.rpartition("/")[2]).mark)
         assert marks[0] == marks[1] != ""
-        assert len(set(marks)) == 3
+        assert marks[2] not in {marks[0], ""}
 
 
 def test_a_fingerprint_tells_people_apart_whom_no_preview_lists():
