@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 import stat
@@ -388,6 +389,18 @@ def test_who_is_forgotten_is_on_no_page_and_was_told_by_export(world: World) -> 
     assert ANNE not in text
     assert BENOIT in text
     assert world.placier("export", "demo", ANNE).json["consent"]["pages"] == []
+
+
+def test_a_page_that_could_not_be_written_again_is_by_the_next_time(world: World) -> None:
+    with (world.config / "placier.toml").open("a") as file:
+        file.write("[reports]\nshow_addresses = true\n")
+    path = night(world)
+    before = path.read_text(encoding="utf-8")
+    assert world.placier("forget", "demo", ANNE).code == 0
+    path.write_text(before, encoding="utf-8")  # as if it had failed
+    os.utime(path, (0, 0))
+    assert world.placier("forget", "demo", "nobody@exemple.ca").code == 0
+    assert ANNE not in path.read_text(encoding="utf-8")
 
 
 def test_what_a_guard_holds_is_told_with_the_command_that_approves_it(world: World) -> None:

@@ -97,16 +97,20 @@ def find(work: Setting, day: date | None) -> tuple[date, Path]:
             f"{name}: no run was for {wanted}; there are {len(known)} pages, from {min(known)} to {max(known)}",
             f"the newest: {named}",
         )
-    if not path.exists() or path.stat().st_mtime + CLOCKS < _seconds(known[wanted]):
+    if not path.exists() or _stale(path, known[wanted]):
         write(work, wanted)
         list_nights(work)
     return wanted, path
 
 
 def rewrite(work: Setting, days: Iterable[date]) -> None:
-    """Write the pages of these days again, those that are there."""
-    for day in sorted(set(days)):
-        if _path(work, day).exists():
+    """Write the pages of these days again, and those that an earlier time failed to; those that are there."""
+    with work.database.transaction(reading=True) as connection:
+        known = gather.moments(Pages(connection, work.account.name).entries())
+    wanted = set(days)
+    for day, told_at in sorted(known.items()):
+        path = _path(work, day)
+        if path.exists() and (day in wanted or _stale(path, told_at)):
             write(work, day)
 
 
@@ -155,8 +159,9 @@ def _reader(work: Setting) -> Reader:
     return Reader(language_of(work.account.file.language), work.account.zone, work.shelf.addresses)
 
 
-def _seconds(moment: datetime) -> float:
-    return moment.replace(tzinfo=UTC).timestamp()
+def _stale(path: Path, told_at: datetime) -> bool:
+    """Whether the state has learnt more since the page was written."""
+    return path.stat().st_mtime + CLOCKS < told_at.replace(tzinfo=UTC).timestamp()
 
 
 def _write(path: Path, text: str, part: Path | None = None) -> Path:
