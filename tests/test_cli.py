@@ -33,7 +33,7 @@ DAY = [
 ]
 COMMANDS = (
     "run", "backfill", "replay", "push", "approve", "check", "status", "why", "verify", "expiring", "doctor", "export",
-    "forget", "backup", "rebuild", "init", "sandbox", "demo", "completion", "console",
+    "forget", "backup", "rebuild", "init", "sandbox", "demo", "completion", "console", "report",
 )  # fmt: skip
 RUN_KEYS = {
     "account", "kind", "date", "as_of", "run_id", "status", "files", "plan", "pushed", "refused",
