@@ -553,6 +553,18 @@ def test_new_address_of_an_unsubscribed_person_is_unsubscribed_as(world):
     assert (told["may_send"], told["suppressed"]) == (False, "unsubscribed_as")
 
 
+def test_an_address_that_a_corrected_file_unties_from_who_left_is_written_to_again(world):
+    tell(world, "2026-03-01", [buy("T1", "2026-03-01 10:00:00", ANNE, id_client="C77")], "2026-03-02")
+    world.control.unsubscribe(ANNE)
+    wrong = [buy("T2", "2026-03-02 10:00:00", CHLOE, id_client="C77")]
+    tell(world, "2026-03-02", wrong, "2026-03-03")
+    assert CHLOE not in world.control.state().members
+    world.day("2026-03-02", [buy("T2", "2026-03-02 10:00:00", CHLOE, id_client="C78")])
+    assert world.placier("replay", "demo", "2026-03-02", "--refetch", "--as-of", "2026-03-03").code == 0
+    assert GENERAL in world.groups_of(CHLOE)
+    assert world.member(ANNE).state == "unsubscribed"
+
+
 # Left out, retention
 
 

@@ -241,6 +241,11 @@ def _booking(lines: Sequence[Line], step: int) -> Booking:
     )
 
 
+def _ids(email: str, bookings: Iterable[Booking]) -> set[str]:
+    """The contact ids under which these bookings know an address."""
+    return {booking.personal[CONTACT] for booking in bookings if booking.email == email} - {""}
+
+
 def _cancellation(lines: Sequence[Line]) -> Cancellation:
     one = lines[0]
     tickets = sum(int(line.get("nb_billets", "")) for line in lines)
@@ -276,6 +281,7 @@ class Model:
     def __init__(self, past: Past) -> None:
         self.past = past
         whole = Ledger.of(one for one in past.told if one.truth)
+        self.true = whole.bookings
         self.truth = whole.since(months_before(min(past.as_ofs), 26))
         self.purged = [one for one in whole.bookings if one not in self.truth.bookings]
         self.every = [_booking(lines, told.step) for told in past.told for lines in _parts(told)]
@@ -326,7 +332,7 @@ class Model:
             yield from self._frozen(email, left, found)
             return
         if other is not None:
-            if other.quiet and self._linked(email, other.email, before=other.step):
+            if other.quiet and self._linked(email, other.email, before=other.step) and self._same_person(email, other):
                 yield from self._frozen(email, other, found)
             return
         bookings = self._counted(email)
@@ -364,10 +370,12 @@ class Model:
     def _linked(self, email: str, other: str, before: int = 10**6) -> bool:
         """Whether two addresses are known (before a step) under one contact id."""
 
-        def ids(one: str) -> set[str]:
-            return {b.personal[CONTACT] for b in self.every if b.email == one and b.step < before} - {""}
+        known = [booking for booking in self.every if booking.step < before]
+        return email != other and bool(_ids(email, known) & _ids(other, known))
 
-        return email != other and bool(ids(email) & ids(other))
+    def _same_person(self, email: str, left: Act) -> bool:
+        """Whether the files say so still: a corrected one may have taken back what tied the two addresses."""
+        return bool(_ids(email, self.true) & _ids(left.email, self.true))
 
     def _acts(self, email: str) -> list[Act]:
         return [act for act in self.past.acts if act.email == email]
