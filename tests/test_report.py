@@ -228,7 +228,7 @@ def test_the_page_needs_nothing_from_elsewhere(language: str) -> None:
     text = written(told(), told(run_id="R-2"), language=language, more=figures())
     outline = Outline(text)
     assert outline.open == []
-    assert {link for link in outline.links if not link.startswith("#")} == {"index.html"}
+    assert {link for link in outline.links if not link.startswith("#")} == {"../demo-nights.html"}
     assert outline.tags.count("script") == 1
     assert not {"link", "img", "iframe", "object"} & set(outline.tags)
     assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org/2000/svg)", text)
@@ -308,7 +308,7 @@ def night(world: World, day: str = "2026-03-01", **more: str) -> Path:
 def test_the_page_is_written_privately_under_account_and_date(world: World) -> None:
     path = night(world)
     assert {each.relative_to(reports(world)).as_posix() for each in reports(world).rglob("*")} == {
-        "index.html", "demo", "demo/index.html", "demo/2026-03-01.html",
+        "index.html", "demo-nights.html", "demo", "demo/2026-03-01.html",
     }  # fmt: skip
     for each in reports(world).rglob("*"):
         assert stat.S_IMODE(each.stat().st_mode) == (0o700 if each.is_dir() else 0o600)
@@ -363,10 +363,13 @@ def test_earlier_runs_of_the_day_stand_below_folded_up(world: World) -> None:
 def test_lists_tell_every_night_and_every_account(world: World) -> None:
     for day in ("2026-03-01", "2026-03-02"):
         night(world, day)
-    nights = Outline((reports(world) / "demo" / "index.html").read_text(encoding="utf-8"))
-    assert [link for link in nights.links if link.startswith("2026")] == ["2026-03-02.html", "2026-03-01.html"]
+    nights = Outline((reports(world) / "demo-nights.html").read_text(encoding="utf-8"))
+    assert [link for link in nights.links if link.startswith("demo/2026")] == [
+        "demo/2026-03-02.html",
+        "demo/2026-03-01.html",
+    ]
     accounts = Outline((reports(world) / "index.html").read_text(encoding="utf-8"))
-    assert {"demo/index.html", "demo/2026-03-02.html"} <= set(accounts.links)
+    assert {"demo-nights.html", "demo/2026-03-02.html"} <= set(accounts.links)
 
 
 def test_the_page_is_in_the_language_of_the_account(world: World) -> None:

@@ -120,11 +120,16 @@ def list_nights(work: Setting) -> None:
         entries = Pages(connection, work.account.name).entries()
         newest = last_entries(connection)
     name = work.account.name
-    nights = [Night(name, runs[0], len(runs), f"{runs[0].day}.html") for runs in _by_day(entries)]
-    _write(_path(work, None), _listed(work, nights, name))
+    nights = [Night(name, runs[0], len(runs), f"{name}/{runs[0].day}.html") for runs in _by_day(entries)]
+    folder, part = work.shelf.folder, work.shelf.folder / f"{name}.part"
+    _write(folder / list_of(name), _listed(work, nights, name), part)
     others = [Night(each, last, count, f"{each}/{last.day}.html") for each, last, count in newest]
-    top = work.shelf.folder / "index.html"
-    _write(top, _listed(work, others, ""), work.shelf.folder / f"{name}.index.part")
+    _write(folder / "index.html", _listed(work, others, ""), part)
+
+
+def list_of(account: str) -> str:
+    """The list of an account's nights: beside its folder, in which there is nothing but the pages of days."""
+    return f"{account}-nights.html"
 
 
 def _listed(work: Setting, nights: Sequence[Night], account: str) -> str:
@@ -144,15 +149,15 @@ def _tidy(work: Setting, as_of: date) -> None:
     start = policy.retention_start(as_of, work.account.file.policy.retention_months)
     with work.database.transaction(reading=True) as connection:
         known = {entry.day for entry in Pages(connection, work.account.name).entries()}
-    for path in _path(work, None).parent.glob("????-??-??.html"):
+    for path in (work.shelf.folder / work.account.name).glob("????-??-??.html"):
         day = date.fromisoformat(path.stem)
         if day < start and day not in known:
             path.unlink(missing_ok=True)
     list_nights(work)
 
 
-def _path(work: Setting, day: date | None) -> Path:
-    return work.shelf.folder / work.account.name / f"{day or 'index'}.html"
+def _path(work: Setting, day: date) -> Path:
+    return work.shelf.folder / work.account.name / f"{day}.html"
 
 
 def _reader(work: Setting) -> Reader:

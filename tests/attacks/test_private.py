@@ -33,7 +33,7 @@ def test_state_archive_reports_and_locks_are_private_under_any_umask(world: Worl
     assert len(list((world.root / "garde").rglob("*.db"))) == 1
     assert len(list((world.root / "coffre").rglob("*.gz"))) == 2
     pages = sorted(path.name for path in (world.root / "pages").rglob("*.html"))
-    assert pages == ["2026-03-01.html", "index.html", "index.html"]
+    assert pages == ["2026-03-01.html", "demo-nights.html", "index.html"]
 
 
 def test_import_files_and_backups_are_private_under_any_umask(world: World) -> None:

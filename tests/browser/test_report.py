@@ -68,7 +68,7 @@ def test_the_page_is_read_and_searched_on_any_screen(world: World, page_path: Pa
     paper.emulate_media(media="print")
     shown(paper, page_path)
     expect(paper.get_by_role("navigation")).to_be_hidden()
-    for listed in (page_path.parent / "index.html", page_path.parent.parent / "index.html"):
+    for listed in (page_path.parent.parent / "demo-nights.html", page_path.parent.parent / "index.html"):
         shown(page, listed)
     page.get_by_role("link", name="2026").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("2026")
