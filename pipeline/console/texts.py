@@ -258,7 +258,7 @@ TEXTS: Mapping[str, Pair] = {
     ),
     "said.corrected": ("Un fichier corrigé a retiré l’achat", "A corrected file took the booking back"),
     "said.bought": ("A acheté le {when}", "Bought on {when}"),
-    "said.bought_but": ("A acheté le {when}. {why}", "Bought on {when}. {why}"),
+    "said.bought_but": ("A acheté le {when} — {why}", "Bought on {when} — {why}"),
     "said.cancelled": ("A annulé le {when}", "Cancelled on {when}"),
     "said.before": ("Dans le groupe depuis un achat fait avant le spectacle", "In since a purchase before the show"),
     "said.late": (
