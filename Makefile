@@ -7,7 +7,7 @@ SIZES ?= 100000
 ROUNDS ?= 1
 BENCH ?= --startup
 
-.PHONY: demo test soak check fix reference bench mutants
+.PHONY: demo test soak cover check fix reference bench mutants
 
 demo: $(ready)
 	@$(run)/placier demo
@@ -18,6 +18,9 @@ test: $(ready)
 soak: export PLACIER_HISTORIES ?= 5000
 soak: $(ready)
 	@$(run)/python -m pytest -n 3 --dist worksteal tests/machine
+
+cover: $(ready)
+	@$(run)/python -m pytest -n 3 --dist worksteal --cov=pipeline --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 
 check: $(ready)
 	$(run)/ruff format --check .
