@@ -132,9 +132,13 @@ def test_a_night_that_is_interrupted_pings_fail(world: World, ear: Ear) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     watcher = threading.Thread(target=interrupt, daemon=True)
-    watcher.start()
-    answer = world.night("2026-03-02")
-    watcher.join(5)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # background shells take it away
+    try:
+        watcher.start()
+        answer = world.night("2026-03-02")
+        watcher.join(5)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert answer.code == 130
     assert [path for path, _ in ear.heard] == ["/check/start", "/check/fail"]
 

@@ -183,9 +183,9 @@ def test_the_history_is_told_on_the_terminal(world: World) -> None:
     night(world, 7)
     shown = world.placier("why", "demo", ANNE, "--on", "2026-03-05", json_too=False).out
     lines = [" ".join(line.split()) for line in shown.splitlines()]
-    given = "2026-03-02 given (active-clients) 2026-03-01 Le Songe, 2026-04-01, transaction T1 Theatre_achats_20260301.csv line 2"
-    assert given in lines
-    assert "2026-03-05 unsubscribed - - -" in lines
+    proof = "Le Songe, 2026-04-01, transaction T1; Theatre_achats_20260301.csv line 2"
+    assert f"2026-03-02 given (active-clients), from 2026-03-01 {proof}" in lines, shown
+    assert "2026-03-05 unsubscribed -" in lines
     before = world.placier("why", "demo", ANNE, "--on", "2026-03-03", json_too=False).out
     assert "renewed" not in before
 
