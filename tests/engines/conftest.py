@@ -1,4 +1,4 @@
-"""One cluster for all tests of a process; the databases are those of the store's tests."""
+"""One cluster for the tests of a module: idle, its processes still take a little of the machine; the databases are those of the store's tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .cluster import Cluster
 postgres, postgres_url = stores.postgres, stores.postgres_url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     cluster = Cluster(tmp_path_factory.mktemp("cluster"))
     try:
