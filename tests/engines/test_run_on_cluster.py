@@ -83,7 +83,11 @@ def test_accounts_over_two_workers_say_what_one_machine_says(
     assert town.history() == [(name, "missing" if name == LOST else "done") for name in NAMES]
     logged = [json.loads(line) for line in answer.err.splitlines()]
     assert sorted(line["account"] for line in logged if line["event"] == "run ended") == sorted(NAMES)
-    assert {path.name for path in (town.root / "var" / "reports").iterdir()} == {*NAMES, "index.html"}
+    assert {path.name for path in (town.root / "var" / "reports").iterdir()} == {
+        *NAMES,
+        *(f"{name}-nights.html" for name in NAMES),
+        "index.html",
+    }
     assert "@exemple.test" not in answer.out + answer.err
     again = town.night()
     assert {run["pushed"]["contacts_created"] for run in again.json["runs"]} == {0}
