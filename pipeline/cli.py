@@ -293,7 +293,9 @@ def check(options: Options, file: Path, mapping: str | None, account: str | None
     owner = None if account is None else _configuration(options).account(account)
     today = datetime.now(UTC).astimezone(inspection.zone_of(owner)).date()
     config_dir = options.config if options.config.is_dir() else None
-    reading, found = inspection.look(file, mapping, owner, (config_dir, today))
+    with _progress(options) as bar:
+        told = (lambda done, total: None) if bar is None else functools.partial(bar, "read")
+        reading, found = inspection.look(file, mapping, owner, (config_dir, today), told)
     if options.json:
         _print_json(found)
     else:

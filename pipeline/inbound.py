@@ -155,13 +155,9 @@ def make_load(
     lines = Spill(reader.desk, handful)
     records = []
     ignored: dict[str, None] = {}
-    taken = 0
 
     def take(block: pa.Table, number: int, sieve: _Sieve) -> None:
-        nonlocal taken
         lines.add(sieve.sift(block), number)
-        taken += block.num_rows
-        reader.progress("read", taken, 0)
 
     reader.progress("read", 0, 0)
     for number, file in enumerate(brought):
@@ -174,6 +170,7 @@ def make_load(
             partial(take, number=number, sieve=sieve),
             role=file.role,
             business_date=None if file.known else day,
+            progress=partial(reader.progress, "read"),
         )
         reading, sha256 = _without_forgotten(file, told, sieve.struck, reader)
         ignored |= dict.fromkeys(reading.ignored_columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -24,7 +25,11 @@ def zone_of(account: Account | None) -> ZoneInfo:
 
 
 def look(
-    file: Path, mapping: str | None, account: Account | None, where: tuple[Path | None, date]
+    file: Path,
+    mapping: str | None,
+    account: Account | None,
+    where: tuple[Path | None, date],
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Reading, Json]:
     """Read a file as the account would; `where`: the configuration folder, if there is one, and today."""
     config_dir, today = where
@@ -32,7 +37,8 @@ def look(
         raise UsageError(f"there is no file {file}", f"see what is there: ls -l {file.absolute().parent}")
     name = mapping or ("tuxedo" if account is None else account.file.mapping)
     columns = mappings.load(mappings.find(name, config_dir if account is None else account.config_dir))
-    reading = scan(file, columns, zone_of(account), today, lambda block: None, role=_role(file.name, account))
+    role, zone = _role(file.name, account), zone_of(account)
+    reading = scan(file, columns, zone, today, lambda block: None, role=role, progress=progress)
     return reading, {
         "file": file.name,
         "encoding": reading.encoding,

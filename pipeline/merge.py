@@ -8,7 +8,7 @@ values only where their price categories are joined.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -28,10 +28,12 @@ class Part:
 
     `file` is the position of the file (of the first line) in the load, `lines` its line numbers as `2,3`.  Instants are
     integer microseconds since 1970 UTC; days and `performance_start` are local ISO texts.  Texts may be dictionaries.
+    `merged` lines made them, if that is known.
     """
 
     bookings: pa.Table
     cancellations: pa.Table
+    merged: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,18 @@ class Entries:
         """What these lines come to."""
         return Entries(lambda: (aggregate(part) for part in lines.parts()), lines.desk)
 
+    def watched(self, progress: Callable[[int], None]) -> Entries:
+        """The same; `progress` is told how many lines were merged so far."""
+
+        def parts() -> Iterator[Part]:
+            merged = 0
+            for part in self.parts():
+                yield part
+                merged += part.merged
+                progress(merged)
+
+        return Entries(parts, self.desk)
+
     def count_people(self) -> int:
         """How many addresses they carry."""
         emails = [
@@ -64,7 +78,8 @@ def aggregate(lines: pa.Table) -> Part:
     """
     keyed = _with_keys(lines)
     bought = pc.equal(keyed.column("operation").cast(pa.string()), pa.scalar("purchase"))
-    return Part(_bookings(_Lines(keyed.filter(bought))), _cancellations(_Lines(keyed.filter(pc.invert(bought)))))
+    cancelled = _cancellations(_Lines(keyed.filter(pc.invert(bought))))
+    return Part(_bookings(_Lines(keyed.filter(bought))), cancelled, lines.num_rows)
 
 
 # Keys

@@ -70,6 +70,11 @@ class Outline:
 
     # Noting
 
+    @property
+    def noted(self) -> int:
+        """Of how many contacts it is known what is to happen."""
+        return self._counts.total()
+
     def note(self, decided: Decided, known: Mapping[str, Acknowledged] | None = None) -> None:
         """Take in what was decided of some contacts; `known`: what is acknowledged of them."""
         found = known or {}

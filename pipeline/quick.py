@@ -47,12 +47,13 @@ class Quick:
 
     def go(
         self, marked: Iterable[tuple[str, bool]], odd: Iterator[str], bought: Iterator[Bought], seats: Iterator[Seat]
-    ) -> None:
-        """Note the ordinary ones of the marked contacts; all four are sorted by address, `odd` are not ordinary."""
+    ) -> Iterator[None]:
+        """Note the ordinary ones of the marked contacts, in blocks; all four are sorted by address, `odd` are not ordinary."""
         for block in parts(self._noted(marked, odd, bought, seats), BLOCK):
             self._outline.add(block)
             if expired := sum(kind == SKIPPED for _, kind, _ in block):
                 self._outline.skip(Counter(expired=expired))
+            yield
         self._outline.show(self._shown)
 
     def others(self, size: int) -> Iterator[dict[str, bool]]:

@@ -57,6 +57,7 @@ def scan(
     role: str = "",
     business_date: date | None = None,
     block_size: int = BLOCK,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Reading:
     """Read the file `path`, whose role (purchases, cancellations, transactions, backfill) may fix its operation.
 
@@ -64,7 +65,7 @@ def scan(
     dictionaries of its own; a block comes from about `block_size` bytes, and what is held at a time does not grow with the
     file, rejects aside.  UntrustedFile when the file cannot be trusted as a whole: a required column missing, undecodable,
     truncated, empty, or with lines but none of `business_date` (not asked of a mapping for snapshots).  It may come after
-    blocks were taken, which then count for nothing.
+    blocks were taken, which then count for nothing.  `progress` is told of the lines read, and of how many there are about.
     """
     content = open_file(path)
     layout = find_layout(content, mapping, role)
@@ -80,6 +81,8 @@ def scan(
             tally.add(rows, lines, reasons, accepted)
             if accepted.num_rows:
                 take(accepted)
+            done = tally.accepted + tally.rejected
+            progress(done, max(done, content.line_ends - content.line))
         tally.check()
     except UntrustedFile:
         for _ in cutter.rest():  # what is wrong with the records as such is told first, wherever it stands

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 from pipeline import inbound, policy
@@ -73,7 +74,8 @@ def reader(work: Setting, as_of: date) -> inbound.Reader:
 
 
 def _record(work: Setting, told: Run, load: Load, ledger: Ledger) -> None:
-    recorded = ledger.record(load, work.now())
+    watched = load.entries.watched(lambda merged: work.progress("record", merged, load.accepted))
+    recorded = ledger.record(replace(load, entries=watched), work.now())
     told.unmatched += ledger.unmatched([recorded.load_id])
     for file, version in zip(load.files, recorded.versions, strict=True):
         told.files.append(FileLine(file.name, file.sha256, file.lines, file.accepted, len(file.rejects), version))

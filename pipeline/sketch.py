@@ -33,25 +33,23 @@ class Sketch:
     def outline(self, adopted: Collection[str]) -> tuple[Outline, set[tuple[str, str]]]:
         """The plan of all marked contacts in outline; and who may be in which group by another's hand."""
         found, asked = Outline(self.around.as_of), set()
-        looked_at = 0
-        self.progress("plan", 0, 0)
-        for marked in self._after_the_quick(found):
+        with self.database.transaction(reading=True) as connection:
+            total = Buyers(connection, self.account.name).pending()
+        self.progress("plan", 0, total)
+        for marked in self._after_the_quick(found, total):
             with self.database.transaction() as connection:
                 facts = gather(connection, self.account, marked, self.around, bare=True)
             asked |= strangers(facts, adopted)
             found.note(decide(facts, self.account.file.policy), facts.members)
-            looked_at += len(marked)
-            self.progress("plan", looked_at, 0)
+            self.progress("plan", found.noted, total)
         found.settle(self.around.groups, self.account.file.policy)
         return found, asked
 
-    def _after_the_quick(self, found: Outline) -> Iterator[dict[str, bool]]:
+    def _after_the_quick(self, found: Outline, pending: int) -> Iterator[dict[str, bool]]:
         """Note all who are ordinary in one pass, if most of many marked contacts may be; gives the others, part by part."""
         silenced, groups = self.around.silenced, self.around.groups
         with self.database.transaction(reading=True) as connection:
-            buyers = Buyers(connection, self.account.name)
-            pending = buyers.pending()
-            few = pending <= self.portion or buyers.known() > pending
+            few = pending <= self.portion or Buyers(connection, self.account.name).known() > pending
         hidden = any(email.startswith(PREFIX) for email in silenced.known)  # under a hash: nobody is found by it
         if few or hidden:
             return self._marked()
@@ -66,7 +64,8 @@ class Sketch:
                 closing(buyers.bought(first)) as bought,
                 closing(buyers.seats(rules.groups, first)) as seats,
             ):
-                quick.go(marked, odd, bought, seats)
+                for _ in quick.go(marked, odd, bought, seats):
+                    self.progress("plan", found.noted, pending)
         self._name(quick, found)
         return quick.others(self.portion)
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import io
 import re
+from contextlib import closing
+from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 from program import on_terminal
+from structlog import get_logger
 from world import World, buy
 
+from pipeline import nightly
+from pipeline.config import load
+from pipeline.doors import Outside, open_state, setting
 from pipeline.progress import STAGES, amounts, line
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -80,3 +87,27 @@ def test_every_stage_that_is_told_has_its_words() -> None:
         for stage in re.findall(r'progress\("(\w+)"', path.read_text(encoding="utf-8"))
     }
     assert told == set(STAGES)
+
+
+def test_what_is_read_recorded_and_planned_is_told_with_what_is_left(world: World) -> None:
+    lines = [buy(f"T{n}", "2026-03-01 10:00:00", f"a{n}@exemple.ca") for n in range(30)]
+    world.day("2026-03-01", lines)
+    told: list[tuple[str, int, int]] = []
+    outside = Outside(
+        {},
+        lambda: datetime(2026, 3, 2, 12),
+        lambda seconds: None,
+        get_logger(),
+        progress=lambda *step: told.append(step),
+    )
+    configuration = load(world.config)
+    account = configuration.account("demo")
+    with closing(open_state(configuration)) as database:
+        work = replace(setting(configuration, account, database, outside), portion=7)
+        assert [run.status for run in nightly.run(work, date(2026, 3, 1), date(2026, 3, 2), alone=True)] == ["done"]
+    steps = {stage: [(done, total) for each, done, total in told if each == stage] for stage in STAGES}
+    assert (30, 30) in steps["read"]
+    assert steps["record"][-1] == (30, 30)
+    assert steps["plan"][0] == (0, 30)
+    assert steps["plan"][-1] == (30, 30)
+    assert all(done <= total for stage in ("read", "plan") for done, total in steps[stage])

@@ -61,7 +61,8 @@ class Shelf:
                 for _ in range(2):
                     with pa.ipc.open_stream(source) as stream:
                         tables.append(stream.read_all().combine_chunks())
-        return Part(*tables)
+        bookings, cancellations = tables
+        return Part(bookings, cancellations)
 
 
 class Storage:
