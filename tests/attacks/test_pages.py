@@ -83,7 +83,8 @@ def told(text: str, email: str) -> Run:
 def test_no_text_adds_an_element_or_an_attribute_to_the_page(text: str) -> None:
     assume(text.strip())  # of a message without a word nothing is written
     written = page_of(told(text, f"{text}@exemple.ca"))
-    assert Elements(written).found == Elements(page_of(told("x", "x@exemple.ca"))).found
+    same_link = re.sub(r'href="\.\./[\w%.~/-]*-nights\.html"', 'href="../x-nights.html"', written, flags=re.ASCII)
+    assert Elements(same_link).found == Elements(page_of(told("x", "x@exemple.ca"))).found
     written.encode()
     assert len(written.splitlines()) == len(page_of(told("x", "x@exemple.ca")).splitlines())
 
