@@ -48,7 +48,7 @@ mount -t tmpfs -o mode=1777 tmpfs "$1/root/tmp"
 for file in /etc/resolv.conf /etc/hosts; do
     [ ! -f "$file" ] || [ -L "$file" ] || mount --bind "$file" "$1/root$file"
 done
-cp -r "$2" "$1/root/root/origin"
+cp -r "$2" "$1/root/opt/origin"
 printf '%s' "$3" > "$1/root/usr/local/sbin/apt-get"
 chmod 755 "$1/root/usr/local/sbin/apt-get"
 exec chroot "$1/root" bash -s
@@ -172,7 +172,7 @@ def test_the_installation_followed_to_the_letter_works_and_leaves_nothing_behind
     for block in BLOCKS:
         if block.mark == "yours":
             continue
-        text = block.text.replace("FROM=https://git.exemple.test/placier.git", "FROM=/root/origin")
+        text = block.text.replace("FROM=https://git.exemple.test/placier.git", "FROM=/opt/origin")
         text = text.replace("PORT=2222", f"PORT={free_port()}").replace(":8089", f":{free_port()}")
         if block.mark == "the token follows":
             text += "sandbox-token"
