@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -52,7 +53,7 @@ class Look:
         )
         words = self.words
         made.globals.update(words=words, say=words.say, name=words.name, style=Markup(style()))  # noqa: S704 - our own file
-        made.filters["lines"] = _lines
+        made.filters.update(lines=_lines, path=_path)
         for each in (
             words.number,
             words.percent,
@@ -69,6 +70,11 @@ class Look:
 def _lines(values: Iterable[object]) -> Markup:
     """Each on a line of its own."""
     return Markup("<br>").join(str(_harmless(value)) for value in values)
+
+
+def _path(value: object) -> str:
+    """A name as a link's path has it."""
+    return quote(str(_harmless(value)))
 
 
 def _harmless(value: object) -> object:

@@ -80,6 +80,7 @@ def told(text: str, email: str) -> Run:
 @example(text="' onmouseover='alert(1)")
 @example(text="<!-- <![CDATA[ <?php")
 @example(text="&lt;script&gt;")
+@example(text="\ud800")
 def test_no_text_adds_an_element_or_an_attribute_to_the_page(text: str) -> None:
     assume(text.strip())  # of a message without a word nothing is written
     written = page_of(told(text, f"{text}@exemple.ca"))
