@@ -28,6 +28,7 @@ TEXTS: Mapping[str, Pair] = {
     "console.never": ("jamais", "never"),
     "console.none": ("aucun", "none"),
     "console.back": ("Retour aux nuits", "Back to the nights"),
+    "console.back_first": ("Retour à l’accueil", "Back to the first page"),
     "console.yes": ("Oui", "Yes"),
     "console.no": ("Non", "No"),
     # Logging in
@@ -41,6 +42,9 @@ TEXTS: Mapping[str, Pair] = {
     "login.wrong": ("Ce n’est pas le bon mot de passe.", "That is not the password."),
     # What cannot be
     "refused.title": ("C’est impossible", "That cannot be done"),
+    "refused.title_no_page": ("Page introuvable", "Page not found"),
+    "refused.title_too_often": ("Trop d’essais", "Too many tries"),
+    "refused.sign_in": ("Retour à l’ouverture de session", "Back to signing in"),
     "refused.no_page": ("Cette page n’existe pas.", "There is no such page."),
     "refused.no_report": (
         "Aucun traitement ne concerne cette journée : elle n’a pas de page.",
@@ -64,7 +68,10 @@ TEXTS: Mapping[str, Pair] = {
     ),
     "refused.nothing_held": ("Cette exécution ne retient plus rien.", "That run does not hold anything any more."),
     "failed.title": ("Une erreur est survenue", "Something went wrong"),
-    "failed.told": ("Ce que dit le programme, à transmettre tel quel à l’équipe technique :", "What the program says:"),
+    "failed.told": (
+        "Ce que dit le programme, à transmettre tel quel à l’équipe technique :",
+        "What the program says, to pass on as it is to whoever runs the server:",
+    ),
     "busy.title": ("Un traitement est en cours", "A run is under way"),
     "busy.what": (
         "Un autre traitement de ce compte est en cours, peut-être celui de la nuit. Rien n’a été fait. Réessayez dans quelques minutes.",

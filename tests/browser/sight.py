@@ -9,14 +9,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response
 
 OpenPage = Callable[..., Page]
 """`(screen=DESKTOP, locale="fr-CA", *, javascript=True)`: an empty page in a context of its own."""
 HERE = {"127.0.0.1", ""}
 PATIENCE = 20_000
 """Milliseconds that anything may take on a slow machine."""
+NOT_LOADED = "Failed to load resource"
 AXE = Axe()
+RUN = "axe.run({ resultTypes: ['violations'] }).then(found => found.violations)"
 OVERFLOW = """
 () => {
   const wide = document.documentElement.clientWidth;
@@ -49,9 +51,14 @@ DESKTOP = Screen("desktop", 1280, 900)
 
 @contextmanager
 def pages(browser: Browser) -> Iterator[OpenPage]:
-    """Pages; AssertionError at the end when one complained, or asked for anything outside of this machine."""
+    """Pages; AssertionError at the end when one complained, or asked for anything outside of this machine.
+
+    A page that is itself a refusal (404, 503, ...) is no complaint; what such a page lacks is one.
+    """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
+    said: list[ConsoleMessage] = []
+    refusals: set[str] = set()
 
     def opened(screen: Screen = DESKTOP, locale: str = "fr-CA", *, javascript: bool = True) -> Page:
         size = {"width": screen.width, "height": screen.height}
@@ -61,7 +68,8 @@ def pages(browser: Browser) -> Iterator[OpenPage]:
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
-        page.on("console", lambda message: complaints.extend(_complaint(message)))
+        page.on("console", lambda message: said.append(message))  # noqa: PLW0108 - playwright marks its handlers
+        page.on("response", lambda answer: refusals.update(_refusal(answer)))
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
         page.on("request", lambda request: complaints.extend(_outside(request.url)))
         return page
@@ -71,12 +79,19 @@ def pages(browser: Browser) -> Iterator[OpenPage]:
     finally:
         for context in contexts:
             context.close()
+    complaints += [each for message in said for each in _complaint(message, refusals)]
     assert not complaints, "\n".join(complaints)
 
 
-def _complaint(message: ConsoleMessage) -> list[str]:
-    where = message.location.get("url", "")
-    return [f"{message.type}: {message.text} ({where})"] if message.type in {"error", "warning"} else []
+def _complaint(message: ConsoleMessage, refusals: set[str]) -> list[str]:
+    where = message.location.get("url", "").partition("#")[0]
+    if message.type not in {"error", "warning"} or (message.text.startswith(NOT_LOADED) and where in refusals):
+        return []
+    return [f"{message.type}: {message.text} ({where})"]
+
+
+def _refusal(answer: Response) -> list[str]:
+    return [answer.url] if answer.request.is_navigation_request() and answer.status >= 400 else []
 
 
 def _outside(url: str) -> list[str]:
@@ -86,10 +101,12 @@ def _outside(url: str) -> list[str]:
 
 def axe(page: Page) -> None:
     """AssertionError with every rule of axe-core that the page breaks, and where."""
-    answer: dict[str, Any] = AXE.run(page).response
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.axe_script)
+    violations: list[dict[str, Any]] = page.evaluate(RUN)
     broken = [
         f"{rule['id']} ({rule['impact']}): {' '.join(map(str, node['target']))}: {node['html'][:160]}"
-        for rule in answer["violations"]
+        for rule in violations
         for node in rule["nodes"]
     ]
     assert not broken, f"{page.url}\n" + "\n".join(broken)

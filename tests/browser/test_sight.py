@@ -49,3 +49,12 @@ def test_a_page_that_complains_or_calls_outside_is_noticed(chromium, script, tol
         page.set_content(GOOD.format("<p>…</p>"))
         page.evaluate(f"() => {{ {script} }}")
         page.wait_for_timeout(100)
+
+
+def test_a_page_that_says_no_is_no_complaint_and_what_it_lacks_is_one(chromium):
+    with pytest.raises(AssertionError) as told, pages(chromium) as opened:
+        page = opened()
+        whole = GOOD.format("<img alt='' src=/gone.png>")
+        page.route("**/*", lambda route: route.fulfill(status=404, content_type="text/html", body=whole))
+        assert page.goto("http://127.0.0.1:9/gone").status == 404
+    assert [line.rpartition("/")[2] for line in str(told.value).splitlines()] == ["gone.png)"]

@@ -185,6 +185,7 @@ def test_while_a_night_is_under_way_the_console_says_so_and_does_nothing(world):
         with database.lock("demo", world.root / "var" / "locks"):
             page = somebody.done(somebody.post(where))
         assert "Un autre traitement de ce compte est en cours" in text(page)
+        assert 'href="/accounts/demo/replay?day=2026-03-01"' in page
         assert world.content() == before
     database.close()
 

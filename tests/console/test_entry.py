@@ -107,6 +107,7 @@ def test_too_many_wrong_passwords_and_not_even_the_right_one_is_listened_to(worl
         assert [somebody.post("/login", password=f"faux-{n}").status_code for n in range(6)] == [403] * 5 + [429]
         answer = somebody.post("/login", password=PASSWORD)
         assert (answer.status_code, "set-cookie" in answer.headers) == (429, False)
+        assert 'href="/login"' in answer.text
 
 
 def test_wrong_passwords_from_everywhere_are_counted_together():
