@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from sqlalchemy import Connection
 
@@ -225,11 +225,3 @@ def _waiting(hold: Hold, titles: Mapping[str, str]) -> Waiting:
         gaps=hold.gaps(),
         day_file=hold.slot()[0] == "day",
     )
-
-
-def moments(entries: Sequence[Entry]) -> dict[date, datetime]:
-    """When what each page tells was noted last."""
-    found: dict[date, datetime] = {}
-    for entry in entries:
-        found[entry.day] = max(entry.told_at, found.get(entry.day, entry.told_at))
-    return found

@@ -83,7 +83,7 @@ def find(work: Setting, day: date | None) -> tuple[date, Path]:
     UsageError, with the days that there are, when there is none.
     """
     with work.database.transaction(reading=True) as connection:
-        known = gather.moments(Pages(connection, work.account.name).entries())
+        known = Pages(connection, work.account.name).days()
     name = work.account.name
     if not known:
         raise UsageError(f"{name}: no run has a page yet", f"`placier run {name}` makes the first")
@@ -106,7 +106,7 @@ def find(work: Setting, day: date | None) -> tuple[date, Path]:
 def rewrite(work: Setting, days: Iterable[date]) -> None:
     """Write the pages of these days again, and those that an earlier time failed to; those that are there."""
     with work.database.transaction(reading=True) as connection:
-        known = gather.moments(Pages(connection, work.account.name).entries())
+        known = Pages(connection, work.account.name).days()
     wanted = set(days)
     for day, told_at in sorted(known.items()):
         path = _path(work, day)
@@ -148,7 +148,7 @@ def _tidy(work: Setting, as_of: date) -> None:
     """Write the lists anew; a page older than the retention whose runs were purged is let go."""
     start = policy.retention_start(as_of, work.account.file.policy.retention_months)
     with work.database.transaction(reading=True) as connection:
-        known = {entry.day for entry in Pages(connection, work.account.name).entries()}
+        known = Pages(connection, work.account.name).days()
     for path in (work.shelf.folder / work.account.name).glob("????-??-??.html"):
         day = date.fromisoformat(path.stem)
         if day < start and day not in known:
@@ -180,5 +180,5 @@ def _write(path: Path, text: str, part: Path | None = None) -> Path:
         part.replace(path)
     except OSError as error:
         message = f"the report {path} cannot be written ({error.strerror})"
-        raise StateError(message, "check the folder's owner and the disk") from error
+        raise StateError(message, "check the folder's owner and the disk, then the same command again") from error
     return path

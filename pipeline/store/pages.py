@@ -82,6 +82,11 @@ class Pages:
         order = pages.c.day.desc(), pages.c.started_at.desc(), pages.c.run_id.desc()
         return [Entry(*row) for row in self._db.execute(query.order_by(*order).limit(NIGHTS))]
 
+    def days(self) -> dict[date, datetime]:
+        """The days that have a page, all of them, and when what each of them tells was noted last."""
+        query = select(pages.c.day, func.max(pages.c.told_at).label("told_at")).where(pages.c.account == self._account)
+        return {row.day: row.told_at for row in self._db.execute(query.group_by(pages.c.day))}
+
     def of_day(self, day: date, count: int) -> list[tuple[Entry, Json]]:
         """The last `count` runs that the page of a day tells of, newest first, each with its story."""
         query = select(*(pages.c[name] for name in ENTRY), pages.c.story)
