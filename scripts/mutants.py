@@ -45,8 +45,10 @@ RULES, DAYS, PLATFORM = (f"tests/test_night_{name}.py" for name in ("rules", "da
 GATE, ENTRY, ASKED, ERRANDS, NIGHTS = (
     f"pipeline/console/{name}.py" for name in ("gate", "entry", "asked", "errands", "nights")
 )
+PAGE, LOOK, SHELF = (f"pipeline/report/{name}.py" for name in ("page", "look", "shelf"))
 COME_IN, ACTS, PEOPLE = (f"tests/console/test_{name}.py" for name in ("entry", "acts", "people"))
 GUARDS, CRASH, LAWS = "tests/test_guards.py", "tests/test_crash.py", "tests/test_laws.py"
+REPORT = "tests/test_report.py"
 
 MUTANTS = (
     # Policy
@@ -344,6 +346,55 @@ MUTANTS = (
         "sandbox allow-scripts; form-action",
         "form-action",
         f"{PEOPLE}::test_a_night_shows_its_files_its_bad_lines_without_their_text_and_its_page_in_a_box",
+    ),
+    # The page of a night
+    Mutant(
+        "the page of a night shows whole addresses", PAGE,
+        "(lambda text: text) if reader.addresses else mask",
+        "lambda text: text",
+        f"{REPORT}::test_addresses_are_masked_and_bad_lines_are_not_shown",
+    ),
+    Mutant(
+        "the page of a night shows the address in a refusal", PAGE,
+        'shown(str(each.detail["why"]))',
+        'str(each.detail["why"])',
+        f"{REPORT}::test_addresses_are_masked_and_bad_lines_are_not_shown",
+    ),
+    Mutant(
+        "the page of a night obeys what came from outside", LOOK,
+        "            autoescape=True,\n",
+        "            autoescape=False,\n",
+        f"{REPORT}::test_what_came_from_outside_is_text",
+    ),
+    Mutant(
+        "the page of a night loads from elsewhere", PAGE,
+        "f\"default-src 'none'; style-src",
+        'f"default-src https:; style-src',
+        f"{REPORT}::test_a_page_runs_its_own_script_and_style_and_loads_nothing",
+    ),
+    Mutant(
+        "the page of a night runs any script", PAGE,
+        'f" script-src {allowed(script)};"',
+        "f\" script-src 'unsafe-inline';\"",
+        f"{REPORT}::test_a_page_runs_its_own_script_and_style_and_loads_nothing",
+    ),
+    Mutant(
+        "who is forgotten stays on the pages of nights", "pipeline/privacy.py",
+        "        shelf.rewrite(work, days)\n",
+        "",
+        f"{REPORT}::test_who_is_forgotten_is_on_no_page_and_was_told_by_export",
+    ),
+    Mutant(
+        "a page that forget could not write stays as it was", SHELF,
+        "(day in wanted or _stale(path, told_at))",
+        "day in wanted",
+        f"{REPORT}::test_a_page_that_could_not_be_written_again_is_by_the_next_time[other]",
+    ),
+    Mutant(
+        "pages of nights are kept for ever", SHELF,
+        "            path.unlink(missing_ok=True)\n",
+        "            pass\n",
+        f"{REPORT}::test_pages_go_with_what_is_too_old",
     ),
     # Doctor
     Mutant(

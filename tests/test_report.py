@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import html
 import os
 import re
 import shutil
@@ -233,6 +236,20 @@ def test_the_page_needs_nothing_from_elsewhere(language: str) -> None:
     assert outline.tags.count("script") == 1
     assert not {"link", "img", "iframe", "object"} & set(outline.tags)
     assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org/2000/svg)", text)
+
+
+def test_a_page_runs_its_own_script_and_style_and_loads_nothing() -> None:
+    text = written(told(), more=figures())
+    policy = html.unescape(re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', text)[1])
+    inline = {tag: re.search(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)[1] for tag in ("style", "script")}
+    digests = {tag: base64.b64encode(hashlib.sha256(own.encode()).digest()).decode() for tag, own in inline.items()}
+    assert dict(part.split(" ", 1) for part in policy.split("; ")) == {
+        "default-src": "'none'",
+        "style-src": f"'sha256-{digests['style']}'",
+        "script-src": f"'sha256-{digests['script']}'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
 
 
 @given(nasty=st.sampled_from([NASTY, "</td></table>", "<article>", "&amp;", "l'<b>"]))
