@@ -164,7 +164,7 @@ def group_key(show_key: object, performance_key: object, groups: str) -> str | N
     return f"performance:{performance_key}" if groups == "per-performance" else f"show:{show_key}"
 
 
-def _fully_cancelled(booking: Row, acts: Sequence[Row]) -> bool:
+def fully_cancelled(booking: Row, acts: Sequence[Row]) -> bool:
     """As many tickets were cancelled, at the booking's time or later, as were bought."""
     key = (booking["transaction_id"], booking["performance_key"])
     counts = [
@@ -214,7 +214,7 @@ def _seat(key: str, rows: Sequence[Row], acts: Sequence[Row], cancellation: str)
 
 def _counting(rows: Sequence[Row], acts: Sequence[Row], rules: Rules) -> Sequence[Row]:
     """The bookings that count as purchases and for the consent."""
-    return rows if rules.cancelled_counts or not acts else [row for row in rows if not _fully_cancelled(row, acts)]
+    return rows if rules.cancelled_counts or not acts else [row for row in rows if not fully_cancelled(row, acts)]
 
 
 def _desired(email: str, rows: Sequence[Row], acts: Sequence[Row], rules: Rules) -> Desired:

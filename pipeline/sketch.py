@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from pipeline.config import Account
-from pipeline.facts import Circumstances, gather, strangers
+from pipeline.facts import Circumstances, gather, rules_of, strangers
 from pipeline.forgotten import PREFIX
 from pipeline.outline import Outline
 from pipeline.plan import Change, Facts, decide, first_reach, need
@@ -15,6 +15,7 @@ from pipeline.quick import Quick
 from pipeline.spool import parts
 from pipeline.store.buyers import Buyers
 from pipeline.store.database import Database
+from pipeline.touched import Touched
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Sketch:
         with self.database.transaction(reading=True) as connection:
             total = Buyers(connection, self.account.name).pending()
         self.progress("plan", 0, total)
-        for marked in self._after_the_quick(found, total):
+        for marked in self._after_the_quick(found, total, adopted):
             with self.database.transaction() as connection:
                 facts = gather(connection, self.account, marked, self.around, bare=True)
             asked |= strangers(facts, adopted)
@@ -45,7 +46,7 @@ class Sketch:
         found.settle(self.around.groups, self.account.file.policy)
         return found, asked
 
-    def _after_the_quick(self, found: Outline, pending: int) -> Iterator[dict[str, bool]]:
+    def _after_the_quick(self, found: Outline, pending: int, adopted: Collection[str]) -> Iterator[dict[str, bool]]:
         """Note all who are ordinary in one pass, if most of many marked contacts may be; gives the others, part by part."""
         silenced, groups = self.around.silenced, self.around.groups
         with self.database.transaction(reading=True) as connection:
@@ -55,16 +56,17 @@ class Sketch:
             return self._marked()
         living = frozenset(key for key in groups.known if groups.living(key))
         rules = self.account.file.policy
-        first, quick = first_reach(self.around.as_of, rules.show_grace_days), Quick(found, rules, living)
+        first, quick = first_reach(self.around.as_of, rules.show_grace_days), Quick(found, rules, living, adopted)
         with self.database.transaction(reading=True) as connection:
             buyers = Buyers(connection, self.account.name)
+            with closing(buyers.acts()) as acts, closing(buyers.touched()) as sold:
+                touched = Touched(acts, sold, rules_of(self.account))
             with (
                 closing(buyers.all_marked()) as marked,
                 closing(buyers.odd(silenced.old_ids)) as odd,
-                closing(buyers.bought(first)) as bought,
-                closing(buyers.seats(rules.groups, first)) as seats,
+                closing(buyers.bought(rules.groups, first)) as bought,
             ):
-                for _ in quick.go(marked, odd, bought, seats):
+                for _ in quick.go(marked, odd, bought, touched.deeds()):
                     self.progress("plan", found.noted, pending)
         self._name(quick, found)
         return quick.others(self.portion)

@@ -5,16 +5,35 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, false, func, or_, select, text, union
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    Text,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    null,
+    or_,
+    select,
+    text,
+    union,
+)
 from sqlalchemy.sql.elements import TextClause
 
-from pipeline.schema import BOOKING, CANCELLATION, OWNER, Row
+from pipeline.schema import BOOKING, CANCELLATION, OWNER, SEATING, Row
 from pipeline.store.tables import bookings, cancellations, marks, members, memberships, suppressions
 
 IN_ONE = 800
 """Databases limit the number of values in one statement."""
 BLOCK = 5_000
 """Rows that are fetched at once."""
+Bought = tuple[str, str | None, str, int, int | None]
+"""Address, key of a show or performance that gives a seat (None: those that give none), day and time of the latest booking
+of these, time of the latest for a performance that is over."""
 
 
 class Buyers:
@@ -73,28 +92,51 @@ class Buyers:
         query = select(marks.c.email, marks.c.resend).where(marks.c.account == self._account)
         return self._stream(query.order_by(self._sorted(marks.c.email)))
 
-    def bought(self, first: str) -> Generator[tuple[str, str, int | None], None, None]:
-        """By address: (address, day of the latest booking, time of the latest for a performance that ended before `first`).
+    def bought(self, groups: str, first: str) -> Generator[Bought, None, None]:
+        """What was bought in transactions of which nothing was cancelled, by address; see `Bought`.
 
-        The table is read once from end to end and sorted: with an index, each row would be looked for at random.
-        """
-        ended = or_(bookings.c.performance_end_on.is_(None), bookings.c.performance_end_on < first)
-        email = self._sorted(bookings.c.email)
-        greatest = (func.max(bookings.c.booked_on), func.max(case((ended, bookings.c.booked_at))))
-        query = select(email, *greatest).where(*self._from_end_to_end())
-        return self._stream(query.group_by(email).order_by(email))
-
-    def seats(self, groups: str, first: str) -> Generator[tuple[str, str, int], None, None]:
-        """By address: (address, key of a show or performance, time of its latest booking), of those that end from `first` on.
-
-        `groups` is the policy; a booking without a show gives no seat.
+        `groups` is the policy; a booking gives a seat if it has a show and ends from the day `first` on.  The table is
+        read once from end to end and sorted: with an index, each row would be looked for at random.
         """
         key = bookings.c.performance_key if groups == "per-performance" else bookings.c.show_key
-        email = self._sorted(bookings.c.email)
-        reaching = [bookings.c.performance_end_on >= first, bookings.c.show_key.is_not(None)]
-        wanted = [false()] if groups == "general-only" else [*self._from_end_to_end(), *reaching]
-        query = select(email, key, func.max(bookings.c.booked_at)).where(*wanted)
-        return self._stream(query.group_by(email, key).order_by(email))
+        ended = or_(bookings.c.performance_end_on.is_(None), bookings.c.performance_end_on < first)
+        if groups == "general-only":
+            seat: ColumnElement[Any] = cast(null(), Text)
+        else:
+            seat = case((and_(~ended, bookings.c.show_key.is_not(None)), key))
+        email, seat = self._sorted(bookings.c.email), seat.label("seat")
+        greatest = (func.max(column) for column in (bookings.c.booked_on, bookings.c.booked_at))
+        query = select(email, seat, *greatest, func.max(case((ended, bookings.c.booked_at))))
+        query = query.where(*self._from_end_to_end(), self._untouched())
+        return self._stream(query.group_by(email, seat).order_by(email))
+
+    def _untouched(self) -> ColumnElement[bool]:
+        """Nothing of the booking's transaction was cancelled."""
+        acts = [cancellations.c.account == self._account, cancellations.c.current]
+        if self._db.dialect.name == "sqlite":  # which would look for each booking by an index, one by one
+            return bookings.c.transaction_id.not_in(select(cancellations.c.transaction_id).where(*acts))
+        return ~exists().where(*acts, cancellations.c.transaction_id == bookings.c.transaction_id)
+
+    def acts(self) -> Generator[tuple[Any, ...], None, None]:
+        """The columns CANCELLATION of all current cancellations, by transaction."""
+        transaction = self._sorted(cancellations.c.transaction_id)
+        query = select(*(cancellations.c[name] for name in CANCELLATION))
+        query = query.where(cancellations.c.account == self._account, cancellations.c.current)
+        return self._stream(query.order_by(transaction))
+
+    def touched(self) -> Generator[tuple[Any, ...], None, None]:
+        """The columns SEATING of all current bookings in transactions of which something was cancelled, by transaction."""
+        transaction = self._sorted(bookings.c.transaction_id)
+        query = select(*(bookings.c[name] for name in SEATING)).where(
+            bookings.c.account == self._account,
+            bookings.c.current,
+            bookings.c.transaction_id.in_(
+                select(cancellations.c.transaction_id).where(
+                    cancellations.c.account == self._account, cancellations.c.current
+                )
+            ),
+        )
+        return self._stream(query.order_by(transaction))
 
     def _from_end_to_end(self) -> tuple[ColumnElement[bool] | TextClause, ColumnElement[bool]]:
         """The account's current bookings, on SQLite by no index: that is what the sign is for."""
@@ -104,26 +146,17 @@ class Buyers:
         return mine, bookings.c.current
 
     def odd(self, contact_ids: Collection[str]) -> Generator[str, None, None]:
-        """By address: all about whom more is known than bookings: acknowledged, cancelled, suppressed, to be sent again.
+        """By address: all about whom more is known than the ledger: acknowledged, suppressed, to be sent again.
 
         `contact_ids`: those of suppressed people whose bookings were purged.
         """
         theirs, other = bookings.alias("theirs"), bookings.alias("other")
-        cancelled = and_(
-            cancellations.c.account == bookings.c.account,
-            cancellations.c.transaction_id == bookings.c.transaction_id,
-            cancellations.c.current,
-        )
         queries = [
             *(
                 select(table.c.email).where(table.c.account == self._account)
                 for table in (members, memberships, suppressions)
             ),
             select(marks.c.email).where(marks.c.account == self._account, marks.c.resend),
-            select(cancellations.c.email).where(
-                cancellations.c.account == self._account, cancellations.c.current, cancellations.c.email.is_not(None)
-            ),
-            select(bookings.c.email).join(cancellations, cancelled).where(cancellations.c.account == self._account),
             select(other.c.email)
             .select_from(suppressions)
             .join(theirs, and_(theirs.c.account == suppressions.c.account, theirs.c.email == suppressions.c.email))
