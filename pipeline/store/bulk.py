@@ -83,7 +83,7 @@ class Appending:
         names = ", ".join(f'"{name}"' for name in rows.column_names)
         copying = f"COPY {table.name} ({names}) FROM STDIN (FORMAT csv)"
         driver: Any = self._db.connection.dbapi_connection
-        with _told(self._db.dialect.loaded_dbapi.Error), driver.cursor() as cursor, cursor.copy(copying) as copy:
+        with translated(self._db.dialect.loaded_dbapi.Error), driver.cursor() as cursor, cursor.copy(copying) as copy:
             for start in range(0, rows.num_rows, _STEP):
                 text = io.BytesIO()
                 csv.write_csv(rows.slice(start, _STEP), text, csv.WriteOptions(include_header=False))
@@ -93,7 +93,7 @@ class Appending:
         from adbc_driver_sqlite import dbapi
 
         rows = rows.drop_columns([name for name in rows.column_names if rows.column(name).null_count == rows.num_rows])
-        with _told(dbapi.Error):
+        with translated(dbapi.Error):
             self._columns = self._columns or self._staging()
             with self._columns.cursor() as cursor:
                 cursor.adbc_ingest(table.name, rows, mode="append")
@@ -113,7 +113,7 @@ class Appending:
 
 
 @contextmanager
-def _told(kind: type[Exception]) -> Iterator[None]:
+def translated(kind: type[Exception]) -> Iterator[None]:
     """What a driver raises that was asked directly comes out as if SQLAlchemy had asked it."""
     try:
         yield

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import TextClause
 
 from pipeline.schema import BOOKING, CANCELLATION, OWNER, SEATING, Row
+from pipeline.store.bulk import translated
 from pipeline.store.tables import bookings, cancellations, marks, members, memberships, suppressions
 
 IN_ONE = 800
@@ -177,8 +178,23 @@ class Buyers:
         return column.collate("C") if self._db.dialect.name == "postgresql" else column
 
     def _stream(self, query: Select[Any]) -> Generator[Any, None, None]:
+        """The rows, a block at a time."""
+        if self._db.dialect.name == "sqlite":
+            yield from self._unwrapped(query)
+            return
         with self._db.execute(query, execution_options={"yield_per": BLOCK}) as result:
             for block in result.partitions():
+                yield from block
+
+    def _unwrapped(self, query: Select[Any]) -> Generator[Any, None, None]:
+        """The rows as SQLite's driver has them, which never holds many: wrapping each one takes longer than all else."""
+        with self._db.execute(query) as result:
+            cursor: Any = result.cursor
+            while True:
+                with translated(self._db.dialect.loaded_dbapi.Error):
+                    block = cursor.fetchmany(BLOCK)
+                if not block:
+                    return
                 yield from block
 
     def _rows(
