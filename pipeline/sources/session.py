@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Never
 
 import paramiko
-from paramiko.message import Message
-from paramiko.sftp import CMD_NAME
 
 from pipeline import config
 from pipeline.errors import PlacierError, SourceError, SourceUnavailable, UsageError
+from pipeline.sources.stream import Client, Transport
 
 KEEP_ALIVE = 30
 """Seconds between the signs of life sent to the server."""
@@ -82,7 +81,7 @@ class Door:
 class Session:
     """An open session: `sftp` speaks to the server until `close`, which never raises."""
 
-    def __init__(self, client: paramiko.SSHClient, sftp: paramiko.SFTPClient) -> None:
+    def __init__(self, client: paramiko.SSHClient, sftp: Client) -> None:
         self._client = client
         self.sftp = sftp
 
@@ -118,6 +117,7 @@ def connect(door: Door) -> Session:
                 channel_timeout=timeout,
                 allow_agent=False,
                 look_for_keys=False,
+                transport_factory=Transport,  # type: ignore[arg-type]  # the stubs ask for arguments that are ignored
             )
             return Session(client, _sftp(client, door))
         except BaseException:
@@ -194,35 +194,7 @@ class _Refusal(paramiko.RejectPolicy):
         )
 
 
-class _Names(Message):
-    """A server's list of names: bytes that are not UTF-8 become surrogates, where paramiko gives the whole list up."""
-
-    def get_text(self) -> str:
-        return self.get_string().decode("utf-8", "surrogateescape")
-
-
-class _File(paramiko.SFTPFile):
-    """A remote file whose read-ahead thread ends in silence when the connection does: the reader tells it anyway."""
-
-    def _prefetch_thread(self, *chunks: object) -> None:
-        with suppress(OSError, EOFError, paramiko.SSHException):
-            super()._prefetch_thread(*chunks)  # type: ignore[misc]  # not in the stubs
-
-
-class _Client(paramiko.SFTPClient):
-    """paramiko's client with the two amendments above."""
-
-    def open(self, filename: bytes | str, mode: str = "r", bufsize: int = -1) -> paramiko.SFTPFile:
-        file = super().open(filename, mode, bufsize)
-        file.__class__ = _File
-        return file
-
-    def _request(self, kind: int, *args: object) -> tuple[int, Message]:
-        answer, message = super()._request(kind, *args)  # type: ignore[misc]  # not in the stubs
-        return answer, _Names(message.get_remainder()) if answer == CMD_NAME else message
-
-
-def _sftp(client: paramiko.SSHClient, door: Door) -> paramiko.SFTPClient:
+def _sftp(client: paramiko.SSHClient, door: Door) -> Client:
     transport = client.get_transport()
     if transport is None:
         raise EOFError("no transport")
@@ -231,7 +203,7 @@ def _sftp(client: paramiko.SSHClient, door: Door) -> paramiko.SFTPClient:
         channel = transport.open_session(timeout=door.server.connect_timeout)
         channel.settimeout(door.server.read_timeout)
         channel.invoke_subsystem("sftp")
-        return _Client(channel)
+        return Client(channel)
 
 
 @contextmanager

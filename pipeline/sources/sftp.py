@@ -21,9 +21,7 @@ from pipeline.errors import SourceError, SourceUnavailable, StillChanging, Untru
 from pipeline.sources import Fetched, Progress, names
 from pipeline.sources.landing import Landing
 from pipeline.sources.session import Door, Session, connect, explained
-
-READ_AHEAD = 16 << 20
-"""Bytes asked for in advance: more is slower to come to an end, less leaves the line idle."""
+from pipeline.sources.stream import Client
 
 Result = TypeVar("Result")
 
@@ -120,7 +118,7 @@ class SftpSource:
             self.close()
             raise
 
-    def _sftp(self) -> paramiko.SFTPClient:
+    def _sftp(self) -> Client:
         if self._open is None:
             self._open = connect(self._door)
         return self._open.sftp
@@ -181,14 +179,10 @@ class SftpSource:
 
     def _read(self, remote: paramiko.SFTPFile, wanted: tuple[str, int], landing: Landing, deadline: float) -> None:
         name, size = wanted
-        ahead = landing.received
+        blocks = self._sftp().blocks(remote, landing.received, size)
         while landing.received < size:
             with explained(self._door, f"reading {name} at byte {landing.received}"):
-                if landing.received == ahead:
-                    ahead = min(size, ahead + READ_AHEAD)
-                    remote.seek(landing.received)
-                    remote.prefetch(ahead)
-                data = remote.read(min(remote.MAX_REQUEST_SIZE, ahead - landing.received))
+                data = next(blocks, b"")
             if not data:
                 return
             landing.write(data)

@@ -54,8 +54,8 @@ def account() -> Iterator[str]:
 
 
 @pytest.fixture
-def openssh(account: str, tmp_path: Path) -> Iterator[OpenSsh]:
-    """A real sshd: keys only, chrooted internal-sftp.
+def openssh(account: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[OpenSsh]:
+    """A real sshd: keys only, chrooted internal-sftp, or the command of the parameter.
 
     The chroot and all above it must be root's and writable by nobody else: never below a temporary folder.
     """
@@ -81,7 +81,7 @@ AuthorizedKeysFile {home}/authorized_keys
 AllowUsers {account}
 ChrootDirectory {chroot}
 Subsystem sftp internal-sftp
-ForceCommand internal-sftp
+ForceCommand {getattr(request, "param", "internal-sftp")}
 """
         )
         with (home / "log").open("wb") as log:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,18 @@ def test_a_session_that_dies_in_the_middle_is_taken_up_again(openssh: OpenSsh, a
     source.close()
     assert told == sorted(set(told))
     assert 1.0 in openssh.depot.pauses
+
+
+@pytest.mark.parametrize(
+    ("openssh", "block"), [("internal-sftp", 255 << 10), ("internal-sftp -P limits", 32 << 10)], indirect=["openssh"]
+)
+def test_a_server_is_asked_for_as_much_as_it_says_that_it_gives(openssh: OpenSsh, account: str, block: int) -> None:
+    openssh.depot.put("gros.csv", BIG)
+    told = [0]
+    source = pinned(openssh, account, lambda done, _whole: told.append(done))
+    assert source.fetch("gros.csv", openssh.depot.into).path.read_bytes() == BIG
+    source.close()
+    assert {after - before for before, after in pairwise(told[:-1])} == {block}
 
 
 def test_an_unknown_server_and_a_changed_one_are_refused(openssh: OpenSsh, account: str) -> None:

@@ -84,6 +84,13 @@ class ReadsShort(Fault):
         return super().read(file_obj, offset, min(size, 20_000))
 
 
+class ReadsLong(Fault):
+    """Gives more than was asked for, until the file ends."""
+
+    def read(self, file_obj: object, offset: int, size: int) -> bytes:
+        return super().read(file_obj, offset, size + 10)
+
+
 class GrowsWhenLookedAt(Fault):
     """The file is longer at every look."""
 
@@ -467,6 +474,16 @@ def test_a_transfer_that_the_server_ends_early_is_no_file(depot: Depot) -> None:
     with depot.drop(EndsEarly.fresh()) as drop:
         source = depot.source(drop)
         with pytest.raises(UntrustedFile, match=f"ended the transfer at 100000 of {len(BIG)} bytes"):
+            source.fetch("jour.csv", depot.into)
+        source.close()
+    assert os.listdir(depot.into) == []
+
+
+def test_a_server_that_gives_more_than_was_asked_for_is_not_believed(depot: Depot) -> None:
+    depot.put("jour.csv", BIG[:-10])
+    with depot.drop(ReadsLong.fresh()) as drop:
+        source = depot.source(drop)
+        with pytest.raises(SourceError, match="more data than was asked for"):
             source.fetch("jour.csv", depot.into)
         source.close()
     assert os.listdir(depot.into) == []
