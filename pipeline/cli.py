@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 
 import click
 
@@ -68,7 +68,42 @@ def _shared(body: Shared) -> Shared:
     return functools.reduce(lambda decorated, option: option(decorated), _SHARED, body)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """All commands; a line with a wrong word that asks for JSON gets it, whatever else is wrong with it."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # what click hands around
+    ) -> click.Context:
+        """Parse what stands before the command."""
+        options = args[: args.index("--")] if "--" in args else list(args)
+        with _wrong_words(as_json="--json" in options):
+            context = super().make_context(info_name, args, parent, **extra)
+        context.meta[__name__] = "--json" in options
+        return context
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Parse what stands after it, and do it."""
+        with _wrong_words(as_json=ctx.meta[__name__]):
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _wrong_words(*, as_json: bool) -> Iterator[None]:
+    """Click tells what is wrong on stderr, and ends with 2."""
+    try:
+        yield
+    except click.UsageError as error:
+        if as_json:
+            message, _, remedy = error.format_message().partition("\n  → ")
+            _complain_in_json(UsageError(message, remedy or "placier --help"))
+        raise
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="placier")
 @_shared
 @click.pass_context
@@ -724,11 +759,15 @@ def _complain(error: PlacierError, options: Options) -> None:
     from pipeline.log import plain
 
     if options.json:
-        with suppress(OSError):
-            _print_json({"error": {"message": error.message, "remedy": error.remedy, "exit_code": error.exit_code}})
+        _complain_in_json(error)
     with suppress(OSError):
         told = f"placier: {error.message}" + (f"\n  → {error.remedy}" if error.remedy else "")
         click.echo("\n".join(plain(line) for line in told.split("\n")), err=True)
+
+
+def _complain_in_json(error: PlacierError) -> None:
+    with suppress(OSError):
+        _print_json({"error": {"message": error.message, "remedy": error.remedy, "exit_code": error.exit_code}})
 
 
 def _unspoken(error: OSError) -> PlacierError:

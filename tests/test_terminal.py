@@ -173,6 +173,33 @@ def test_a_wrong_word_is_told_with_what_is_accepted(world: World, line: str, sai
     assert "Try 'placier" in answer.err or "→" in answer.err
 
 
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ("run --dat 2026-11-13", "such as: placier run demo --date 2026-11-13"),
+        ("report --date 2026-02-30", "such as: placier report demo --date 2026-11-13"),
+        ("expiring demo --within soon", "such as: placier expiring demo --within 30"),
+        ("why demo", "such as: placier why demo anne.tremblay@exemple.test"),
+        ("statut", "placier --help"),
+        ("--log-format xml status", "placier --help"),
+    ],
+)
+def test_a_wrong_word_is_told_in_json_too_where_json_is_asked_for(world: World, line: str, remedy: str) -> None:
+    words = line.split()
+    plainly = world.placier(*words, json_too=False)
+    assert plainly.out == ""
+    for asked in (world.placier(*words), world.placier("--json", *words, json_too=False)):
+        assert (asked.code, asked.err) == (2, plainly.err)
+        error = asked.json["error"]
+        assert (error["exit_code"], error["remedy"]) == (2, remedy)
+        assert f"Error: {error['message']}\n" in asked.err
+
+
+def test_a_word_that_only_looks_like_the_option_asks_for_no_json(world: World) -> None:
+    answer = world.placier("why", "--", "--json", "anne@exemple.test", "autre", json_too=False)
+    assert (answer.code, answer.out) == (2, "")
+
+
 def test_every_command_has_an_example_that_is_right() -> None:
     assert set(words.EXAMPLES) == set(main.commands)
     for name, line in words.EXAMPLES.items():
