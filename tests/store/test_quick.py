@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
@@ -91,14 +92,16 @@ def fill(database: Database, name: str, **rows: Sequence[dict[str, object]]) -> 
                 connection.execute(insert(tables.metadata.tables[table]), [{**common, **row} for row in listed])
 
 
-def told(sketch: Sketch) -> dict[str, Any]:
+def told(sketch: Sketch, adopted: Sequence[str] = ()) -> dict[str, Any]:
     """All that an outline tells."""
-    outline, asked = sketch.outline(())
+    outline, asked = sketch.outline(adopted)
     packed = outline.packed(2)
     return {
         "preview": outline.preview(),
         "leaves": outline.leaves,
-        "needed": outline.needed,
+        "needed": {
+            key: seat and replace(seat, reach=None, cancelled_at=None) for key, seat in outline.needed.items()
+        },  # what names a group
         "asked": asked,
         "upserts": sorted(outline.upserts()),
         "joiners": sorted(outline.joiners()),
@@ -225,6 +228,67 @@ def test_the_quick_way_and_the_full_one_agree(  # noqa: PLR0917
     assert told(Sketch(account(name, policy), database, around, 1)) == whole
     if not (known or seated or suppressed or gone or resend):
         assert {*whole["upserts"], *whole["quiet"]} == set(marked)
+
+
+@st.composite
+def undone(draw: st.DrawFn) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """Bookings of few people in few transactions, and cancellations of most of them, partly or wholly, sooner or later."""
+    who, shows = st.sampled_from(PEOPLE[:3]), st.sampled_from([None, "id:S1", "id:S2", "title:le songe"])
+    sold, gone = [], []
+    for _ in range(draw(st.integers(2, 7))):
+        day, show, night = draw(sold_on), draw(shows), draw(st.integers(1, 2))
+        common = {
+            "transaction_id": f"T{draw(st.integers(1, 5))}",
+            "performance_key": f"id:{show}-{night}"
+            if draw(st.booleans())
+            else f"at:le songe|2026-03-0{night} 20:00:00",
+            "show_key": show,
+            "show_title": "Le Songe",
+            "performance_start": f"2026-03-0{night} 20:00:00",
+        }
+        instant, tickets, email = day.toordinal() * 1000 + draw(st.integers(0, 2)), draw(st.integers(1, 3)), draw(who)
+        sold.append({
+            **dict.fromkeys(BOOKING), **common, "performance_end_on": draw(ends), "booked_at": instant,
+            "booked_on": day.isoformat(), "email": email, "tickets": tickets, "net_cents": 1000,
+        })  # fmt: skip
+        for _ in range(draw(st.integers(0, 2))):
+            gone.append({
+                **dict.fromkeys(CANCELLATION), **common, "cancelled_at": instant + draw(st.integers(-1, 1)),
+                "cancelled_on": day.isoformat(), "email": draw(st.none() | who), "tickets": draw(st.integers(1, 3)),
+            } | ({} if draw(st.integers(0, 3)) else {"transaction_id": "T9"}))  # fmt: skip
+    return sold, gone
+
+
+@settings(
+    max_examples=settings().max_examples,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    facts=undone(),
+    living=st.booleans(),
+    adopted=st.booleans(),
+    policy=st.fixed_dictionaries(
+        {
+            "groups": st.sampled_from(["per-show", "per-show", "per-performance", "general-only"]),
+            "cancellation": st.sampled_from(["any", "any", "any", "exact"]),
+            "cancelled_counts": st.booleans(),
+        }
+    ),
+)
+def test_who_cancelled_is_planned_alike_both_ways(database: Database, facts, living, adopted, policy) -> None:
+    sold, gone = facts
+    name = f"demo{next(ACCOUNTS)}"
+    fill(
+        database, name, bookings=sold, cancellations=gone, marks=[{"email": email, "resend": False} for email in PEOPLE]
+    )
+    with database.transaction() as connection:
+        silenced = Silenced.of(State(connection, name))
+    known = {"show:id:S1": KnownGroup("show:id:S1", 7, "Le Songe", deleted=False)} if living else {}
+    around = Circumstances(AS_OF, Groups(known, [Group(7, "Le Songe", False, 0)]), silenced)
+    ours = ["show:id:S2"] if adopted else []
+    whole = told(Sketch(account(name, policy), database, around, 1_000), ours)
+    assert told(Sketch(account(name, policy), database, around, 1), ours) == whole
 
 
 def test_the_suppressed_who_were_forgotten_are_found_by_the_full_way(database: Database) -> None:
