@@ -13,14 +13,14 @@ demo: $(ready)
 	@$(run)/placier demo
 
 test: $(ready)
-	@$(run)/python -m pytest -n 3 --dist worksteal $(TESTS)
+	@$(run)/python -m pytest -n 4 --dist worksteal $(TESTS)
 
 soak: export PLACIER_HISTORIES ?= 5000
 soak: $(ready)
-	@$(run)/python -m pytest -n 3 --dist worksteal tests/machine
+	@$(run)/python -m pytest -n 4 --dist worksteal tests/machine
 
 cover: $(ready)
-	@$(run)/python -m pytest -n 3 --dist worksteal --cov=pipeline --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
+	@$(run)/python -m pytest -n 4 --dist worksteal --cov=pipeline --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 
 check: $(ready)
 	$(run)/ruff format --check .

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from attacks.fuzzed import Fuzzed
+from hypothesis import settings
 from machine.tally import Figures
 from world import World
 
 from pipeline.sandbox.control import SandboxControl
 from pipeline.sandbox.serve import PlatformServer
+
+EXAMPLES = int(os.environ.get("PLACIER_EXAMPLES") or 60)
+"""Of each law, unless it says something else; most laws about nights take a tenth of that."""
+settings.register_profile("placier", settings(), max_examples=EXAMPLES)
+settings.load_profile("placier")
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ FAULTS, KILLS = 4.0, 0.6
 
 def promised() -> int:
     """How many histories are to be played."""
-    return int(os.environ.get("PLACIER_HISTORIES") or 40)
+    return int(os.environ.get("PLACIER_HISTORIES") or 16)
 
 
 class Figures:
