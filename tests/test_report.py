@@ -276,6 +276,14 @@ def test_addresses_are_shown_to_who_asked_for_them() -> None:
     assert "chloe.secret" not in text
 
 
+def test_many_changes_scroll_in_a_box_of_their_own_and_few_do_not() -> None:
+    one = told()
+    assert one.plan is not None
+    many = told()
+    many.plan = replace(one.plan, changes=one.plan.changes * 41, contacts=41)
+    assert [written(run).count('class="long" role="region" tabindex="0"') for run in (one, many)] == [0, 1]
+
+
 def test_a_run_that_could_not_begin_has_a_page_too() -> None:
     run = Run("demo", "push", None, date(2026, 3, 2), "R-2")
     run.end(errors.UsageError("no token, at anne@exemple.ca", "set it"))
@@ -392,6 +400,8 @@ def test_earlier_runs_of_the_day_stand_below_folded_up(world: World) -> None:
     assert outline.open == []
     assert outline.tags.count("article") == 2
     assert outline.words.index("Rien n’a changé sur la plateforme") < outline.words.index("2 contacts créés")
+    assert "Voir plus bas le passage qui a changé la plateforme." in outline.words
+    assert "Voir plus bas" not in Outline(written(told(), told(run_id="R-2"))).words
 
 
 def test_lists_tell_every_night_and_every_account(world: World) -> None:

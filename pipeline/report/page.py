@@ -105,6 +105,11 @@ class Shown:
         """Whether anything was planned or done."""
         return any(planned or done for _, planned, done in self.counts)
 
+    @property
+    def sent(self) -> bool:
+        """Whether it changed anything on the platform."""
+        return any(done for _, _, done in self.counts)
+
 
 def page(told: Sequence[Telling], reader: Reader, *, more: bool = False) -> str:
     """The page as HTML: the newest run, then the others, folded up; `more`: there were others still."""
@@ -119,6 +124,7 @@ def page(told: Sequence[Telling], reader: Reader, *, more: bool = False) -> str:
         runs=runs,
         plots=drawn,
         more=more,
+        before=0 if runs[0].sent else sum(run.sent for run in runs[1:]),
         addresses=reader.addresses,
         script=Markup(script),  # noqa: S704 - our own file
         policy=policy(script),

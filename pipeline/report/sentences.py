@@ -25,6 +25,10 @@ _NIGHT: Mapping[str, Pair] = {
     "night.do": ("À faire", "What to do"),
     "night.technical": ("Message technique (en anglais)", "The message"),
     "night.earlier": ("Autres passages de cette journée", "Other runs of this day"),
+    "night.before": (
+        "Voir plus bas le passage qui a changé la plateforme.|Voir plus bas les {n} passages qui ont changé la plateforme.",
+        "See below the run that changed the platform.|See below the {n} runs that changed the platform.",
+    ),
     "night.more_runs": ("Les passages plus anciens ne sont pas montrés.", "Older runs are not shown."),
     # Sections
     "in.title": ("Ce qui est arrivé", "What came in"),
@@ -48,7 +52,7 @@ _NIGHT: Mapping[str, Pair] = {
         ),
     ),
     "change.title": ("Ce qui a changé", "What changed"),
-    "change.none": ("Personne n’a changé.", "Nobody changed."),
+    "change.none": ("Aucun contact n’a changé.", "No contact changed."),
     "change.counts": ("Prévu et fait", "Planned and done"),
     "change.what": ("Opération", "Operation"),
     "change.planned": ("Prévu", "Planned"),
