@@ -100,6 +100,11 @@ def why(page: Page, answer: Json, acts: Sequence[Json] = ()) -> None:
             page.say(f"  it ended on {answer['consent_until']}: nothing is sent until they buy again", "red")
     else:
         page.say("  no consent is known")
+    sources = _rows(answer["sources"])
+    if sources:
+        page.say("  said by: " + "; ".join(_said(sources)))
+    else:
+        page.say("  no file has ever told of this person")
     groups = _rows(answer["groups"])
     if groups:
         page.table(
@@ -108,12 +113,8 @@ def why(page: Page, answer: Json, acts: Sequence[Json] = ()) -> None:
     fields = answer["fields"]
     if isinstance(fields, Mapping) and fields:
         page.table(("field", "value"), [(key, written(value)) for key, value in fields.items()])
-    sources = _rows(answer["sources"])
-    if sources:
-        page.say("  said by: " + "; ".join(_said(sources)))
-    else:
-        page.say("  no file has ever told of this person")
     if acts:
+        page.say()
         page.say("  what happened to the consent:")
         page.table(("on", "consent", "proof, and the line that said so"), [_act(act) for act in acts])
 

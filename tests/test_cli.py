@@ -518,6 +518,12 @@ def test_the_sandbox_tells_where_it_is_and_ends_politely(tmp_path: Path) -> None
     assert (running.returncode, told) == (0, "")
 
 
+def test_why_names_the_line_that_said_so_beside_the_proof(done: tuple[World, Answer, int]) -> None:
+    lines = done[0].placier("why", "demo", ANNE, json_too=False).out.splitlines()
+    told = [line.strip().partition(":")[0] for line in lines[1:4]]
+    assert told == ["consent", "proof", "said by"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
