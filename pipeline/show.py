@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pipeline.checkup import Check, lines
 from pipeline.contact import Suppression
+from pipeline.fields import PERSONAL
 from pipeline.held import Holding
 from pipeline.log import mask
 from pipeline.plan import Change, Preview
@@ -26,6 +27,8 @@ COUNTS = (
 """The five counts, of one and of many."""
 PREVIEW = 40
 """Changes that a dry run lists one by one."""
+CHANGED = " changed"
+"""How the plan ends a reason that is a field."""
 
 
 def runs(page: Page, told: Sequence[Run]) -> None:
@@ -83,7 +86,15 @@ def _plan(page: Page, run: Run) -> None:
 def _change(plan: Preview, change: Change) -> tuple[str, str, str, str]:
     leaves = ", ".join(f"{plan.title(leave.group_key)} ({leave.reason})" for leave in change.leaves)
     joins = ", ".join(plan.title(key) for key in change.joins)
-    return mask(change.email), ", ".join(change.reasons) or "-", joins or "-", leaves or "-"
+    return mask(change.email), _reasons(change.reasons) or "-", joins or "-", leaves or "-"
+
+
+def _reasons(given: Sequence[str]) -> str:
+    """Why a contact changes; the many fields of a purchase as one."""
+    fields = [reason.removesuffix(CHANGED) for reason in given if reason.endswith(CHANGED)]
+    said = [reason for reason in given if not reason.endswith(CHANGED)]
+    said += [f"last purchase{CHANGED}"] if any(field not in PERSONAL for field in fields) else []
+    return ", ".join([*said, *(f"{field}{CHANGED}" for field in fields if field in PERSONAL)])
 
 
 def why(page: Page, answer: Json, acts: Sequence[Json] = ()) -> None:

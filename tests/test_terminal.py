@@ -68,6 +68,14 @@ def test_a_dry_run_fits_too(night: World) -> None:
     assert "nothing was sent, nothing was kept: this was a dry run" in ANSI.sub("", text)
 
 
+def test_a_dry_run_tells_the_fields_of_a_purchase_as_one_and_those_of_the_person_by_name(night: World) -> None:
+    again = buy("T3", "2026-03-02 10:00:00", ANNE, nb_billets="4", montant_net="200,00", ville="Rimouski")
+    night.day("2026-03-02", [again])
+    told = night.placier("run", "demo", "--as-of", "2026-03-03", "--dry-run", json_too=False).out
+    assert "consent renewed, last purchase changed, city changed  " in told
+    assert "tickets" not in told
+
+
 def test_a_dry_run_that_would_be_held_names_nothing_to_approve(night: World) -> None:
     night.set(guard={"max_leaves": 0, "max_leave_ratio": 0.0})
     night.day("2026-03-02", [cancel("T1", "2026-03-02 10:00:00", ANNE)])
