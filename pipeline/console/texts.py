@@ -381,7 +381,7 @@ TEXTS: Mapping[str, Pair] = {
         "… et {n} autre contact.|… et {n} autres contacts.",
         "… and {n} more contact.|… and {n} more contacts.",
     ),
-    "errand.files": ("Le fichier, tel qu’il est lu maintenant", "The files, as they are read now"),
+    "errand.files": ("Les fichiers, tels qu’ils sont lus maintenant", "The files, as they are read now"),
     "errand.would_hold": (
         "Serait retenu jusqu’à une approbation : {reason} ({n}).",
         "Would be held until it is approved: {reason} ({n}).",
