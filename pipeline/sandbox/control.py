@@ -89,7 +89,9 @@ class SandboxControl:
     """Drives a running stand-in behind its API.  A refused value raises ValueError with the stand-in's words."""
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=f"{url}/_sandbox/", timeout=60.0, trust_env=False)
+        # No connection is kept: one that idles may be closed by the stand-in just when it is used again.
+        fresh = httpx.Limits(max_keepalive_connections=0)
+        self._client = httpx.Client(base_url=f"{url}/_sandbox/", timeout=60.0, trust_env=False, limits=fresh)
 
     def __enter__(self) -> Self:
         return self
