@@ -15,6 +15,7 @@ from pipeline.contact import Acknowledged, Flight, KnownGroup, Membership, SentB
 from pipeline.forgotten import PREFIX, Forgotten
 from pipeline.store.audit import Act, Audit, departures
 from pipeline.store.ledger import chunks
+from pipeline.store.many import insert_many
 from pipeline.store.tables import (
     batches,
     groups,
@@ -78,8 +79,9 @@ class State:
     def acknowledge(self, received: Sequence[Acknowledged], seats: Sequence[Membership], stamp: Stamp) -> None:
         """Note receipts, and the acts of consent that they are."""
         self._audit.receipts(self.members(item.email for item in received), received, stamp)
-        self._put(members, [_row(item) for item in received])
-        self._put(memberships, [_row(item) for item in seats])
+        own = {"account": self._account}
+        insert_many(self._db, self._upsert(members), received, own)
+        insert_many(self._db, self._upsert(memberships), seats, own)
 
     def land(self, emails: Iterable[str]) -> None:
         """Take these addresses out of flight."""
@@ -98,7 +100,7 @@ class State:
 
     def depart(self, flights: Sequence[Flight]) -> None:
         """Note what is about to be sent."""
-        self._put(in_flight, [{**_row(flight), "group_keys": list(flight.group_keys)} for flight in flights])
+        insert_many(self._db, self._upsert(in_flight), flights, {"account": self._account})
 
     def flights(self, after: str = "", count: int | None = None) -> list[Flight]:
         """What was sent, or was about to be, and never acknowledged: all, or the next ones by address."""
@@ -154,7 +156,7 @@ class State:
 
     def know_group(self, group: KnownGroup) -> None:
         """Remember a group that was created, adopted or found again."""
-        self._put(groups, [_row(group)])
+        insert_many(self._db, self._upsert(groups), [group], {"account": self._account})
 
     def lose_groups(self, group_keys: Iterable[str]) -> None:
         """Staff deleted these groups: their seats are gone with them."""
@@ -296,18 +298,14 @@ class State:
 
     def _put(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
         """Insert, or update what has the same key."""
-        if not rows:
-            return
+        self._db.execute(self._upsert(table), [{**row, "account": self._account} for row in rows])
+
+    def _upsert(self, table: Table) -> Insert:
         statement = self._insert(table)
         keys = [column.name for column in table.primary_key]
         changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-        upsert = statement.on_conflict_do_update(index_elements=keys, set_=changed)
-        self._db.execute(upsert, [{**row, "account": self._account} for row in rows])
+        return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
 def _flight(row: Sequence[Any]) -> Flight:
     return Flight(row[0], row[1], row[2], row[3], row[4], tuple(row[5]), row[6])
-
-
-def _row(item: Acknowledged | Membership | Flight | KnownGroup) -> dict[str, object]:
-    return {name: getattr(item, name) for name in item.__dataclass_fields__}

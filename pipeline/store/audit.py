@@ -17,6 +17,7 @@ from sqlalchemy import Connection, and_, insert, select, update
 from pipeline import policy
 from pipeline.contact import Acknowledged, Stamp, Suppression
 from pipeline.store.ledger import chunks
+from pipeline.store.many import insert_many
 from pipeline.store.tables import bookings, consent_acts, files
 
 CONSENTS = frozenset({"given", "renewed", "kept"})
@@ -59,10 +60,8 @@ class Audit:
 
     def append(self, acts: Sequence[Act], stamp: Stamp) -> None:
         """Note acts, in this order."""
-        rows = [{name: getattr(act, name) for name in _NAMES} for act in acts]
-        if rows:
-            own = {"account": self._account, "run_id": stamp.run_id, "at": stamp.at}
-            self._db.execute(insert(consent_acts), [{**row, **own} for row in rows])
+        own = {"account": self._account, "run_id": stamp.run_id, "at": stamp.at}
+        insert_many(self._db, insert(consent_acts), acts, own)
 
     def receipts(self, before: Mapping[str, Acknowledged], received: Sequence[Acknowledged], stamp: Stamp) -> None:
         """Note each receipt that changes a consent: its day, its proof, or whether the platform's own was kept."""

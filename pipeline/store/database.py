@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
@@ -240,9 +241,18 @@ def _postgres_engine(url: str, patience: float) -> Engine:
 
 
 def _sqlite_engine(path: Path, patience: float) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": patience})
+    engine = create_engine(
+        f"sqlite:///{path}",
+        connect_args={"timeout": patience},
+        json_serializer=_json,
+        json_deserializer=from_json,
+    )
     _tune_sqlite(engine, patience)
     return engine
+
+
+def _json(value: object) -> str:
+    return to_json(value).decode()
 
 
 def _tune_sqlite(engine: Engine, patience: float) -> None:
