@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, MutableSet, Sequence
+
+from pydantic_core import from_json, to_json
 
 from pipeline.contact import Group, KnownGroup
 from pipeline.platforms import Member, Platform
@@ -28,7 +29,7 @@ class Sighting:
         wanted = self._want(emails)
         if self.reads_back and len(wanted):
             rows = (
-                (there.email, there.id, there.express, json.dumps(dict(there.values)))
+                (there.email, there.id, there.express, to_json(dict(there.values)))
                 for there in self._platform.find(wanted)
             )
             with told():
@@ -60,7 +61,7 @@ class Sighting:
         """Those of `emails` that were members."""
         query = "SELECT email, id, express, held FROM members WHERE email = ?"
         rows = (row for email in emails for row in self._db.execute(query, (email,)))
-        return {email: Member(id, email, bool(express), json.loads(held)) for email, id, express, held in rows}
+        return {email: Member(id, email, bool(express), from_json(held)) for email, id, express, held in rows}
 
     def seats(self, emails: Iterable[str]) -> set[tuple[str, str]]:
         """The seats that `emails` had, as (address, group key)."""

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from urllib.parse import unquote
 
+from pydantic_core import from_json
+
 JsonObject = Mapping[str, object]
 """A JSON object as the platform sends it: read key by key, and never trusted to have one."""
 LONGEST_RETRY_AFTER = 120.0
@@ -34,10 +36,18 @@ def public(path: str) -> str:
 def document(content: bytes) -> JsonObject | None:
     """The JSON object that an answer is; None for anything else."""
     try:
-        found: object = json.loads(content)
+        found = _parsed(content)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _parsed(content: bytes) -> object:
+    """The quick parser's reading; the lenient one's of what it refuses, such as halves of a pair of surrogates."""
+    try:
+        return from_json(content)
+    except ValueError:
+        return json.loads(content)
 
 
 def words(found: JsonObject | None) -> str:

@@ -45,6 +45,11 @@ class Batches:
         """Forget the queue: the store was emptied."""
         self._submitted.clear()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a batch was not applied yet."""
+        return bool(self._submitted)
+
     def settle(self, switches: Switches, now: int, *, all: bool = False) -> None:
         """Apply what is due, in the order in which it came; `all`: whatever waits, but for what never ends."""
         for batch_id in sorted(self._submitted):

@@ -62,6 +62,8 @@ class Platform:
 
     def settle(self) -> None:
         """Apply the batches that are due."""
+        if not self.batches.waiting:
+            return
         with self.store.transaction():
             self.batches.settle(self.switches, milliseconds(self.now()))
 
