@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import gc
 import io
 import json
 import os
@@ -37,6 +38,8 @@ Shared = TypeVar("Shared", bound=Callable[..., object])
 DAY = Day()
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE}
 """What an output says that takes no more: a full disk, a reader that went away."""
+GARBAGE = 10_000
+"""New objects after which those in circles are looked for: next to none are, and looking costs a tenth of a long run."""
 LOCK_SECONDS = 60
 """How long a worker of a cluster waits for an account's lock: a worker that died, or its machine, may hold it still."""
 
@@ -131,6 +134,7 @@ def command(body: Body) -> click.Command:
         verbose: bool,
         **words: object,
     ) -> NoReturn:
+        gc.set_threshold(GARBAGE)
         before = context.obj or {}
         chosen = config or before.get("config") or Path(os.environ.get("PLACIER_CONFIG") or "config")
         log_format = log_format or before.get("log_format")

@@ -11,7 +11,7 @@ from pipeline.platforms import Batch, Outcome, wire
 from pipeline.platforms.contract import check
 from pipeline.platforms.http import JsonObject, Refusal, Transport
 
-SHORTEST_POLL, POLL_GROWTH, LONGEST_POLL = 0.02, 1.5, 30.0
+SHORTEST_POLL, POLL_GROWTH, LONGEST_POLL = 0.005, 1.5, 30.0
 """Seconds until a batch is asked for, how they grow, and the most that they grow to."""
 REFUSED_WHOLE = frozenset({400, 413, 422})
 UNKNOWN = {"forgotten": "forgotten", "running": "never ended"}

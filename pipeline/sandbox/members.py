@@ -141,7 +141,7 @@ class Store:
     def _prepare(self) -> bool:
         """Make the tables; whether the file is new."""
         self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA synchronous = OFF")  # a process that is killed loses nothing; a power cut may
         new = not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'members'").fetchone()
         with self.transaction():
             for statement in _SCHEMA.split(";"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import logging
 import resource
 import socket
@@ -19,12 +20,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.errors import PlatformError, PlatformUnavailable
 from pipeline.platforms.http import LARGEST_ANSWER, Refusal, Transport
-from pipeline.platforms.reply import mask, public, retry_after
+from pipeline.platforms.reply import document, mask, public, retry_after
 
 from .conftest import GARBAGE, FastClock, Said, Scripted
 
@@ -325,6 +326,26 @@ def test_no_retry_after_can_break_the_night(value: str) -> None:
 def test_an_empty_answer_to_a_write_is_fine(open_: Open, scripted: Scripted) -> None:
     scripted.answers = [Said(204, b"")]
     assert open_(scripted.url).send("DELETE", "/members/1/groups/2", repeatable=True) == {}
+
+
+@given(
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=8,
+    ),
+    pure=st.booleans(),
+)
+@example(value="\ud800", pure=True)
+@example(value=10**400, pure=False)
+def test_an_answer_is_read_as_it_was_written(value: object, pure: bool) -> None:
+    written = json.dumps({"members": value}, ensure_ascii=pure).encode("utf-8", "surrogatepass")
+    assert document(written) == {"members": value}
+
+
+@pytest.mark.parametrize("answer", [b'{"a": 01}', b"{}{}", b"[]", b"\xff", b"", b"[" * 100_000])
+def test_what_is_no_object_is_no_answer(answer: bytes) -> None:
+    assert document(answer) is None
 
 
 @pytest.mark.parametrize("token", ["", "jeton\nX-Evil: 1", "jetón", "deux mots"])
