@@ -276,6 +276,26 @@ def undone(draw: st.DrawFn) -> tuple[list[dict[str, object]], list[dict[str, obj
         }
     ),
 )
+@example(  # one ticket of two, in a transaction of two people
+    facts=([plain(ANNE), plain(EVE)], [{**act("T1", None), "tickets": 1}]),
+    living=False,
+    adopted=False,
+    policy={"cancelled_counts": False},
+)
+@example(  # whose seat is younger than it seems: the group is named after another's
+    facts=(
+        [
+            plain(ANNE, booked_at=5),
+            plain(EVE, "T3", booked_at=7),
+            plain(ANNE, "T2", performance_key="id:R2", performance_end_on="2026-01-01", booked_at=9),
+            plain(ANNE, "T2", performance_key="id:R3", show_key="id:S3", show_id="S3", booked_at=9),
+        ],
+        [{**act("T2", None), "performance_key": "id:R3", "show_key": "id:S3", "cancelled_at": 10}],
+    ),
+    living=False,
+    adopted=False,
+    policy={},
+)
 def test_who_cancelled_is_planned_alike_both_ways(database: Database, facts, living, adopted, policy) -> None:
     sold, gone = facts
     name = f"demo{next(ACCOUNTS)}"
