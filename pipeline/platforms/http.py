@@ -32,6 +32,9 @@ from pipeline.platforms.reply import document, mask, public, remedy, retry_after
 Query = Mapping[str, str | int]
 
 CONNECT_TIMEOUT = 10.0
+IDLE = 2.0
+"""Seconds for which a connection that idles is used again: a server closes it after five or more, and if a write comes just
+then, nobody knows whether it was done."""
 LONGEST_PAUSE = 60.0
 LARGEST_ANSWER = 64 * 1024 * 1024
 """Bytes, unpacked: three times a page of 10,000 members with their 17 fields."""
@@ -272,6 +275,7 @@ def _client(headers: Mapping[str, str], timeout: float, *, trust_env: bool, plai
         return httpx.Client(
             headers=headers,
             timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
+            limits=httpx.Limits(keepalive_expiry=IDLE),
             trust_env=trust_env,
             verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else True,
         )

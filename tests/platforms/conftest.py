@@ -49,6 +49,7 @@ class Asked:
     query: dict[str, str]
     body: object
     headers: dict[str, str]
+    port: int
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Scripted:
                 parts = urlsplit(self.path)
                 query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
                 body = json.loads(raw) if raw else None
-                asked = Asked(self.command, parts.path, query, body, dict(self.headers.items()))
+                asked = Asked(self.command, parts.path, query, body, dict(self.headers.items()), self.client_address[1])
                 outer.asked.append(asked)
                 said = outer.next(asked)
                 if said.wait:

@@ -24,7 +24,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.errors import PlatformError, PlatformUnavailable
-from pipeline.platforms.http import LARGEST_ANSWER, Refusal, Transport
+from pipeline.platforms.http import IDLE, LARGEST_ANSWER, Refusal, Transport
 from pipeline.platforms.reply import document, mask, public, retry_after
 
 from .conftest import GARBAGE, FastClock, Said, Scripted
@@ -61,6 +61,16 @@ def test_requests_carry_the_token_and_json_headers(open_: Open, scripted: Script
     assert asked.headers["Authorization"] == f"Bearer {SECRET}"
     assert asked.headers["Accept"] == asked.headers["Content-Type"] == "application/json"
     assert asked.headers["Accept-Language"] == "fr-ca"
+
+
+def test_a_connection_that_idled_is_not_trusted_with_another_request(open_: Open, scripted: Scripted) -> None:
+    transport = open_(scripted.url)
+    transport.get("/groups")
+    transport.get("/groups")
+    time.sleep(IDLE + 0.1)
+    transport.send("POST", "/groups", {"title": "Été"}, repeatable=False)
+    first, second, third = (asked.port for asked in scripted.asked)
+    assert first == second != third
 
 
 def test_requests_start_apart_and_never_in_bursts(open_: Open, scripted: Scripted, clock: FastClock) -> None:
