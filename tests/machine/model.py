@@ -250,7 +250,7 @@ def _cancellation(lines: Sequence[Line]) -> Cancellation:
     one = lines[0]
     tickets = sum(int(line.get("nb_billets", "")) for line in lines)
     return Cancellation(
-        one.get("courriel", "").strip().lower(),
+        next((line["courriel"] for line in lines if line.get("courriel")), "").strip().lower(),
         one.get("id_reservation", ""),
         one.get("date_transaction", ""),
         one.get("id_representation", ""),
