@@ -25,7 +25,7 @@ SENT = "Placier, sent"
 SENT_ON_POSTGRES = "Placier, PostgreSQL, sent"
 KINDS = {OURS: (False, False), ON_POSTGRES: (True, False), SENT: (False, True), SENT_ON_POSTGRES: (True, True)}
 """Way -> whether on PostgreSQL, whether it is sent (to import files) and kept."""
-LIMITS = {PLAIN: 1_000_000, DLT: 1_000_000, SENT: 1_000_000, SENT_ON_POSTGRES: 100_000}
+LIMITS = {PLAIN: 1_000_000, DLT: 1_000_000, SENT: 100_000, SENT_ON_POSTGRES: 100_000}
 """Lines above which a way is left out: it takes too long, or all of the memory."""
 
 
