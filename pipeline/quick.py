@@ -18,15 +18,13 @@ from pipeline.outline import SHOWN, SKIPPED, STRANGER, Kind, Outline
 from pipeline.plan import GENERAL, NEW, Change, first_reach, need
 from pipeline.project import group_key
 from pipeline.spool import parts, spool, told
+from pipeline.store.buyers import Bought
 from pipeline.touched import ACT, STRAY, Deed
 
 BLOCK = 5_000
 """So many contacts are noted at once."""
 NOBODY = chr(0x10FFFF) * 2
 """After every address."""
-Bought = tuple[str, str | None, str, int, int | None]
-"""Of one contact's bookings in transactions without a cancellation: address, key of the show or performance in which they
-give a seat (None: those that give none), day and time of the latest, time of the latest for a performance that is over."""
 
 
 @dataclass(slots=True)

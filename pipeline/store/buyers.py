@@ -33,8 +33,8 @@ IN_ONE = 800
 BLOCK = 5_000
 """Rows that are fetched at once."""
 Bought = tuple[str, str | None, str, int, int | None]
-"""Address, key of a show or performance that gives a seat (None: those that give none), day and time of the latest booking
-of these, time of the latest for a performance that is over."""
+"""Of one contact's bookings in transactions without a cancellation: address, key of the show or performance in which they
+give a seat (None: those that give none), day and time of the latest, time of the latest for a performance that is over."""
 
 
 class Buyers:
@@ -113,10 +113,15 @@ class Buyers:
 
     def _untouched(self) -> ColumnElement[bool]:
         """Nothing of the booking's transaction was cancelled."""
-        acts = [cancellations.c.account == self._account, cancellations.c.current]
+        cancelled = self._cancelled()
         if self._db.dialect.name == "sqlite":  # which would look for each booking by an index, one by one
-            return bookings.c.transaction_id.not_in(select(cancellations.c.transaction_id).where(*acts))
-        return ~exists().where(*acts, cancellations.c.transaction_id == bookings.c.transaction_id)
+            return bookings.c.transaction_id.not_in(cancelled)
+        return ~exists(cancelled.where(cancellations.c.transaction_id == bookings.c.transaction_id))
+
+    def _cancelled(self) -> Select[Any]:
+        """The transactions of which something was cancelled."""
+        acts = [cancellations.c.account == self._account, cancellations.c.current]
+        return select(cancellations.c.transaction_id).where(*acts)
 
     def acts(self) -> Generator[tuple[Any, ...], None, None]:
         """The columns CANCELLATION of all current cancellations, by transaction."""
@@ -129,13 +134,7 @@ class Buyers:
         """The columns SEATING of all current bookings in transactions of which something was cancelled, by transaction."""
         transaction = self._sorted(bookings.c.transaction_id)
         query = select(*(bookings.c[name] for name in SEATING)).where(
-            bookings.c.account == self._account,
-            bookings.c.current,
-            bookings.c.transaction_id.in_(
-                select(cancellations.c.transaction_id).where(
-                    cancellations.c.account == self._account, cancellations.c.current
-                )
-            ),
+            bookings.c.account == self._account, bookings.c.current, bookings.c.transaction_id.in_(self._cancelled())
         )
         return self._stream(query.order_by(transaction))
 
