@@ -10,7 +10,7 @@ import hashlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,10 @@ GONE = "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5 -c tcp_keepalives
 """The server's side of it: a machine that is gone without a word holds its account's lock for 40 seconds at most."""
 READING = "placier_reading"
 """The execution option of a transaction that writes nothing."""
+KEPT = {"journal_mode": "WAL", "synchronous": "FULL", "secure_delete": "ON"}
+"""SQLite's settings for the state: readers need not wait for a writer, and a power cut does not undo a commit."""
+THROWN_AWAY = {"journal_mode": "TRUNCATE", "synchronous": "OFF"}
+"""For a rehearsal's copy, which nobody else reads and no crash leaves behind: what is new is written once."""
 STATEMENT_SECONDS = 1800
 """Seconds that PostgreSQL may work on one statement."""
 POSTGRES_CALLS = {
@@ -113,7 +117,7 @@ class Database:
                 source = connection.connection.dbapi_connection
                 if isinstance(source, sqlite3.Connection):
                     _copy(source, path)
-            self._engine = _sqlite_engine(path, self._patience)
+            self._engine = _sqlite_engine(path, self._patience, THROWN_AWAY)
             try:
                 yield
             finally:
@@ -191,7 +195,7 @@ def open_database(url: str, *, create: bool = True, patience: float = PATIENCE) 
         path = Path(url.removeprefix("sqlite:///"))
         if not create and not path.exists():
             engine = create_engine("sqlite://", poolclass=StaticPool)
-            _tune_sqlite(engine, patience)
+            _tune_sqlite(engine, patience, KEPT)
         else:
             _prepare_file(path)
             engine = _sqlite_engine(path, patience)
@@ -240,14 +244,14 @@ def _postgres_engine(url: str, patience: float) -> Engine:
     )
 
 
-def _sqlite_engine(path: Path, patience: float) -> Engine:
+def _sqlite_engine(path: Path, patience: float, settings: Mapping[str, str] = KEPT) -> Engine:
     engine = create_engine(
         f"sqlite:///{path}",
         connect_args={"timeout": patience},
         json_serializer=_json,
         json_deserializer=from_json,
     )
-    _tune_sqlite(engine, patience)
+    _tune_sqlite(engine, patience, settings)
     return engine
 
 
@@ -255,8 +259,8 @@ def _json(value: object) -> str:
     return to_json(value).decode()
 
 
-def _tune_sqlite(engine: Engine, patience: float) -> None:
-    """WAL, patience, a commit that a power cut does not undo; and transactions that SQLAlchemy begins itself.
+def _tune_sqlite(engine: Engine, patience: float, settings: Mapping[str, str]) -> None:
+    """The settings, patience; and transactions that SQLAlchemy begins itself.
 
     In the driver's default mode a savepoint outlives the rollback of its outer transaction.
     """
@@ -264,13 +268,8 @@ def _tune_sqlite(engine: Engine, patience: float) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "secure_delete=ON",
-            f"busy_timeout={int(patience * 1000)}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
+        for name, value in ({"busy_timeout": int(patience * 1000)} | dict(settings)).items():
+            connection.execute(f"PRAGMA {name}={value}")
 
     @event.listens_for(engine, "checkin")
     def _checkin(connection: sqlite3.Connection | None, _record: object) -> None:
