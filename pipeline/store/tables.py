@@ -105,11 +105,11 @@ bookings = Table(
     Column("net_cents", BigInteger, nullable=False),
     comment="The ledger's bookings; of the versions of one booking, the one of greatest precedence is current.",
 )
-Index("bookings_by_email", bookings.c.account, bookings.c.email)
-Index("bookings_by_transaction", bookings.c.account, bookings.c.transaction_id, bookings.c.performance_key)
+Index("bookings_by_email", bookings.c.email, bookings.c.account)
+Index("bookings_by_transaction", bookings.c.transaction_id, bookings.c.account, bookings.c.performance_key)
 Index("bookings_by_load", bookings.c.load_id)
 Index("bookings_by_day", bookings.c.account, bookings.c.booked_on, bookings.c.current)
-Index("bookings_by_contact", bookings.c.account, bookings.c.contact_id)
+Index("bookings_by_contact", bookings.c.contact_id, bookings.c.account)
 
 cancellations = Table(
     "cancellations",
@@ -132,8 +132,8 @@ cancellations = Table(
     Column("tickets", BigInteger, nullable=False),
     comment="The ledger's cancellations, with the address that they carried.",
 )
-Index("cancellations_by_email", cancellations.c.account, cancellations.c.email)
-Index("cancellations_by_transaction", cancellations.c.account, cancellations.c.transaction_id)
+Index("cancellations_by_email", cancellations.c.email, cancellations.c.account)
+Index("cancellations_by_transaction", cancellations.c.transaction_id, cancellations.c.account)
 Index("cancellations_by_day", cancellations.c.account, cancellations.c.cancelled_on, cancellations.c.current)
 Index("cancellations_by_load", cancellations.c.load_id)
 

@@ -68,11 +68,11 @@ def upgrade() -> None:
         comment="The ledger's bookings; of the versions of one booking, the one of greatest precedence is current.",
     )
     with op.batch_alter_table("bookings", schema=None) as batch_op:
-        batch_op.create_index("bookings_by_contact", ["account", "contact_id"], unique=False)
+        batch_op.create_index("bookings_by_contact", ["contact_id", "account"], unique=False)
         batch_op.create_index("bookings_by_day", ["account", "booked_on", "current"], unique=False)
-        batch_op.create_index("bookings_by_email", ["account", "email"], unique=False)
+        batch_op.create_index("bookings_by_email", ["email", "account"], unique=False)
         batch_op.create_index("bookings_by_load", ["load_id"], unique=False)
-        batch_op.create_index("bookings_by_transaction", ["account", "transaction_id", "performance_key"], unique=False)
+        batch_op.create_index("bookings_by_transaction", ["transaction_id", "account", "performance_key"], unique=False)
 
     op.create_table(
         "cancellations",
@@ -96,10 +96,10 @@ def upgrade() -> None:
         comment="The ledger's cancellations, with the address that they carried.",
     )
     with op.batch_alter_table("cancellations", schema=None) as batch_op:
-        batch_op.create_index("cancellations_by_email", ["account", "email"], unique=False)
+        batch_op.create_index("cancellations_by_email", ["email", "account"], unique=False)
         batch_op.create_index("cancellations_by_day", ["account", "cancelled_on", "current"], unique=False)
         batch_op.create_index("cancellations_by_load", ["load_id"], unique=False)
-        batch_op.create_index("cancellations_by_transaction", ["account", "transaction_id"], unique=False)
+        batch_op.create_index("cancellations_by_transaction", ["transaction_id", "account"], unique=False)
 
     op.create_table(
         "consent_acts",
