@@ -19,13 +19,12 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    text,
     union,
 )
-from sqlalchemy.sql.elements import TextClause
 
 from pipeline.schema import BOOKING, CANCELLATION, OWNER, SEATING, Row
 from pipeline.store.bulk import translated
+from pipeline.store.hints import unindexed
 from pipeline.store.tables import bookings, cancellations, marks, members, memberships, suppressions
 
 IN_ONE = 800
@@ -105,11 +104,12 @@ class Buyers:
             seat: ColumnElement[Any] = cast(null(), Text)
         else:
             seat = case((and_(~ended, bookings.c.show_key.is_not(None)), key))
-        email, seat = self._sorted(bookings.c.email), seat.label("seat")
+        email, seat = unindexed(self._db, self._sorted(bookings.c.email)), seat.label("seat")
         greatest = (func.max(column) for column in (bookings.c.booked_on, bookings.c.booked_at))
         query = select(email, seat, *greatest, func.max(case((ended, bookings.c.booked_at))))
-        query = query.where(*self._from_end_to_end(), self._untouched())
-        return self._stream(query.group_by(email, seat).order_by(email))
+        mine = unindexed(self._db, bookings.c.account) == self._account
+        query = query.where(mine, bookings.c.current, self._untouched())
+        return self._stream(query.group_by(email, seat).order_by(email, seat))
 
     def _untouched(self) -> ColumnElement[bool]:
         """Nothing of the booking's transaction was cancelled."""
@@ -137,13 +137,6 @@ class Buyers:
             bookings.c.account == self._account, bookings.c.current, bookings.c.transaction_id.in_(self._cancelled())
         )
         return self._stream(query.order_by(transaction))
-
-    def _from_end_to_end(self) -> tuple[ColumnElement[bool] | TextClause, ColumnElement[bool]]:
-        """The account's current bookings, on SQLite by no index: that is what the sign is for."""
-        mine: ColumnElement[bool] | TextClause = bookings.c.account == self._account
-        if self._db.dialect.name == "sqlite":
-            mine = text("+bookings.account = :account").bindparams(account=self._account)
-        return mine, bookings.c.current
 
     def odd(self, contact_ids: Collection[str]) -> Generator[str, None, None]:
         """By address: all about whom more is known than the ledger: acknowledged, suppressed, to be sent again.

@@ -27,16 +27,15 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    text,
     union,
     update,
 )
-from sqlalchemy.sql.elements import TextClause
 
 from pipeline.project import same_show
 from pipeline.schema import BOOKING, CANCELLATION, OWNER, Reject
 from pipeline.schema import Row as Record
 from pipeline.store import bulk
+from pipeline.store.hints import unindexed
 from pipeline.store.tables import (
     bookings,
     cancellations,
@@ -289,11 +288,8 @@ class Ledger:
             .values(current=~exists().where(*better))
         )
 
-    def _all_of(self, table: Table) -> ColumnElement[bool] | TextClause:
-        """All rows of the account.  The sign keeps SQLite from looking up each by an index that begins with the account."""
-        if self._db.dialect.name == "sqlite":
-            return text(f"+{table.name}.account = :account").bindparams(account=self._account)
-        return table.c.account == self._account
+    def _all_of(self, table: Table) -> ColumnElement[bool]:
+        return unindexed(self._db, table.c.account) == self._account
 
     def mark(self, emails: Select[Any] | CompoundSelect[Any]) -> None:
         """Mark the addresses of a query; those that are marked already stay so."""
