@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import functools
 import gc
@@ -38,7 +39,7 @@ Shared = TypeVar("Shared", bound=Callable[..., object])
 DAY = Day()
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE}
 """What an output says that takes no more: a full disk, a reader that went away."""
-GARBAGE = 10_000
+GARBAGE = 50_000
 """New objects after which those in circles are looked for: next to none are, and looking costs a tenth of a long run."""
 LOCK_SECONDS = 60
 """How long a worker of a cluster waits for an account's lock: a worker that died, or its machine, may hold it still."""
@@ -135,6 +136,7 @@ def command(body: Body) -> click.Command:
         **words: object,
     ) -> NoReturn:
         gc.set_threshold(GARBAGE)
+        atexit.register(gc.freeze)  # an interpreter that ends looks for circles once more: a tenth of a night
         before = context.obj or {}
         chosen = config or before.get("config") or Path(os.environ.get("PLACIER_CONFIG") or "config")
         log_format = log_format or before.get("log_format")
@@ -695,7 +697,6 @@ def _walk(
     away: Callable[[str], Told] | None = None,
 ) -> int:
     """Walk for some accounts, or for all; tell what happened, and give the exit code of all."""
-    from pipeline import show
     from pipeline.run import exit_code
     from pipeline.walks import Way, walk_accounts
 
@@ -716,6 +717,8 @@ def _walk(
     if options.json:
         _print_json({"runs": [item.json() for item in told]})
     elif kind != "run" or dry or code or sys.stdout.isatty():
+        from pipeline import show
+
         trouble = code in {1, 2, 4, 75} or (bool(code) and kind == "run")
         show.runs(_page(to_stderr=trouble and not sys.stdout.isatty()), told)
     return code

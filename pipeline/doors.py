@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from structlog.typing import FilteringBoundLogger
-
 from pipeline import config
 from pipeline.archive import Archive
 from pipeline.catalogue import Catalogue
@@ -17,6 +15,7 @@ from pipeline.dispatch import Progress
 from pipeline.engines import Engine
 from pipeline.engines.local import LOCAL
 from pipeline.errors import UsageError
+from pipeline.log import Log
 from pipeline.platforms import Platform
 from pipeline.run import Run
 from pipeline.setting import Setting, Shelf
@@ -34,7 +33,7 @@ class Outside:
     environment: Mapping[str, str]
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
-    log: FilteringBoundLogger
+    log: Log
     progress: Progress = field(default=lambda stage, done, total: None)
     finished: Callable[[Run], None] = field(default=lambda run: None)
     relay: Callable[[str], None] = field(default=lambda text: None)

@@ -6,11 +6,13 @@ import io
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from contextlib import suppress
-from typing import Any, TextIO
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-import structlog
+if TYPE_CHECKING:
+    import structlog
 
 _OUTSIDE = r"\s@<>\",;:()\[\]"
 """What stands between addresses; an apostrophe is part of one, unless it opens it."""
@@ -24,28 +26,60 @@ Event = MutableMapping[str, Any]
 """structlog hands events around as dictionaries of anything."""
 
 
-def set_up(form: str, *, verbose: bool, colours: bool = False) -> structlog.typing.FilteringBoundLogger:
+class Log(Protocol):
+    """Takes events: a fixed phrase and keys."""
+
+    def info(self, event: str, **keys: Any) -> None:  # keys are of any kind
+        """What went as it should."""
+
+    def warning(self, event: str, **keys: Any) -> None:
+        """What somebody should look at."""
+
+
+def set_up(form: str, *, verbose: bool = False, colours: bool = False) -> Log:
     """Log to stderr as `console` or `json`; below warnings only when `verbose`."""
-    structlog.configure(
-        processors=_processors(form, colours=colours),
-        wrapper_class=_wrapper(verbose=verbose),
-        logger_factory=structlog.PrintLoggerFactory(_Forgiving(sys.stderr)),  # type: ignore[arg-type]  # it writes and flushes
-        cache_logger_on_first_use=False,
-    )
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # its tracebacks tell nothing that our errors do not
-    return structlog.get_logger()  # type: ignore[no-any-return]
+    stream: Any = _Forgiving(sys.stderr)  # it writes and flushes
+    return _Quiet(partial(_opened, stream, form, colours=colours), verbose=verbose)
 
 
-def write_to(stream: TextIO, form: str, *, verbose: bool) -> structlog.typing.FilteringBoundLogger:
+def write_to(stream: TextIO, form: str, *, verbose: bool) -> Log:
     """The same log, to a stream of its own: several may be written at once."""
-    return structlog.wrap_logger(  # type: ignore[no-any-return]
-        structlog.PrintLogger(stream),
-        processors=_processors(form, colours=False),
-        wrapper_class=_wrapper(verbose=verbose),
+    return _Quiet(partial(_opened, stream, form, colours=False), verbose=verbose)
+
+
+class _Quiet:
+    """A log that is opened when there is something to say: most nights have nothing, and the library is large."""
+
+    def __init__(self, opened: Callable[[], Log], *, verbose: bool) -> None:
+        self._opened = opened
+        self._verbose = verbose
+
+    @cached_property
+    def _log(self) -> Log:
+        return self._opened()
+
+    def info(self, event: str, **keys: Any) -> None:
+        if self._verbose:
+            self._log.info(event, **keys)
+
+    def warning(self, event: str, **keys: Any) -> None:
+        self._log.warning(event, **keys)
+
+
+def _opened(stream: TextIO, form: str, *, colours: bool) -> Log:
+    import structlog
+
+    wrapper = structlog.make_filtering_bound_logger(logging.INFO)
+    log: Log = structlog.wrap_logger(
+        structlog.PrintLogger(stream), processors=_processors(form, colours=colours), wrapper_class=wrapper
     )
+    return log
 
 
 def _processors(form: str, *, colours: bool) -> list[structlog.typing.Processor]:
+    import structlog
+
     renderer: structlog.typing.Processor
     if form == "json":
         renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
@@ -53,10 +87,6 @@ def _processors(form: str, *, colours: bool) -> list[structlog.typing.Processor]
         renderer = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
     return [structlog.processors.add_log_level, stamp, masked, renderer]
-
-
-def _wrapper(*, verbose: bool) -> type[structlog.typing.FilteringBoundLogger]:
-    return structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.WARNING)
 
 
 class _Forgiving(io.TextIOBase):

@@ -21,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from email_validator import validate_email
 
 Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -214,6 +213,8 @@ def is_email(address: str) -> bool:
     """Whether email-validator takes the address, without asking the network; `*.test` passes."""
     if len(address) > _LONGEST_EMAIL:
         return False
+    from email_validator import validate_email  # few files need it
+
     try:
         validate_email(address, check_deliverability=False, test_environment=True)
     except ValueError:

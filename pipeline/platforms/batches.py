@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from structlog.typing import FilteringBoundLogger
-
 from pipeline.config import CyberimpactPlatform
+from pipeline.log import Log
 from pipeline.platforms import Batch, Outcome, wire
 from pipeline.platforms.contract import check
 from pipeline.platforms.http import JsonObject, Refusal, Transport
@@ -23,7 +22,7 @@ MOST_REFUSALS = 40
 class Batches:
     """Sends batches one at a time and waits for the end of each."""
 
-    def __init__(self, http: Transport, config: CyberimpactPlatform, log: FilteringBoundLogger) -> None:
+    def __init__(self, http: Transport, config: CyberimpactPlatform, log: Log) -> None:
         self._http = http
         self._deadline = config.batch_deadline
         self._first_poll = max(config.first_poll, SHORTEST_POLL)

@@ -20,7 +20,7 @@ import jsonschema_rs
 from pipeline.errors import PlatformError
 from pipeline.fields import BY_KEY, REGULAR
 from pipeline.platforms import Batch, Person, Value
-from pipeline.platforms.http import JsonObject
+from pipeline.platforms.reply import JsonObject
 
 EMPTY = "__EMPTY__"
 """The platform's marker that clears a field in a batch."""

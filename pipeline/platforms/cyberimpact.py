@@ -14,12 +14,10 @@ from datetime import date
 from functools import cached_property
 from urllib.parse import quote
 
-import structlog
-from structlog.typing import FilteringBoundLogger
-
 from pipeline.config import CyberimpactPlatform
 from pipeline.errors import PlatformError, PlatformUnavailable
 from pipeline.fields import FIELDS, FieldType
+from pipeline.log import Log, set_up
 from pipeline.platforms import Batch, Consent, Group, Member, Outcome, Person, unheard, wire
 from pipeline.platforms.batches import Batches
 from pipeline.platforms.contract import check, check_batch
@@ -51,11 +49,11 @@ class Cyberimpact:
         *,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
-        log: FilteringBoundLogger | None = None,
+        log: Log | None = None,
     ) -> None:
         self._config = config
         self._marks_typed = True
-        self._log: FilteringBoundLogger = log if log is not None else structlog.get_logger()
+        self._log = log or set_up("console")
         self._http = Transport(
             config.base_url,
             token,

@@ -20,12 +20,11 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 import httpx
-import structlog
-from structlog.typing import FilteringBoundLogger
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.wait import wait_exponential, wait_random
 
 from pipeline.errors import PlatformError, PlatformUnavailable
+from pipeline.log import Log, set_up
 from pipeline.platforms.reply import JsonObject as JsonObject  # noqa: PLC0414 - it is used with the transport
 from pipeline.platforms.reply import document, mask, public, remedy, retry_after, words
 
@@ -91,7 +90,7 @@ class Transport:
         kept_in: str = "platform.token_env or token_file",
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
-        log: FilteringBoundLogger | None = None,
+        log: Log | None = None,
     ) -> None:
         if not token or not token.isascii() or not token.isprintable() or " " in token:
             raise PlatformError(
@@ -109,7 +108,7 @@ class Transport:
         self._total = total
         self._timeout = timeout
         self._pause = wait_exponential(multiplier=backoff, max=LONGEST_PAUSE) + wait_random(0, backoff)
-        self._log: FilteringBoundLogger = log if log is not None else structlog.get_logger()
+        self._log = log or set_up("console")
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log each URL, and URLs hold addresses
         headers = {
             "Accept": "application/json",

@@ -13,14 +13,16 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pipeline.errors import PlatformError
 from pipeline.fields import BY_KEY, FieldType
 from pipeline.platforms import Batch, Consent, Group, Member, Person, Value
 from pipeline.platforms.contract import EMPTY
-from pipeline.platforms.http import Refusal
 from pipeline.platforms.reply import JsonObject, mask, public
+
+if TYPE_CHECKING:
+    from pipeline.platforms.http import Refusal
 
 REGULAR_NAMES: Mapping[str, str] = MappingProxyType(
     {"first_name": "firstname", "last_name": "lastname", "postal_code": "postalCode", "company": "company"}
