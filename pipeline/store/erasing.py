@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, literal, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from pipeline.store.ledger import chunks
 from pipeline.store.tables import bookings, cancellations, files, loads, memberships, rejects, suppressions
@@ -50,10 +63,8 @@ class Eraser:
 
     def count_before(self, start: date) -> int:
         """How many bookings and cancellations are older than the day `start`."""
-        day = start.isoformat()
-        return self._count(bookings, bookings.c.booked_on < day) + self._count(
-            cancellations, cancellations.c.cancelled_on < day
-        )
+        days = bookings.c.booked_on, cancellations.c.cancelled_on
+        return sum(self._count(day.table, *self._before(day, start)) for day in days)
 
     def count(self) -> int:
         """How many bookings and cancellations there are."""
@@ -65,23 +76,27 @@ class Eraser:
 
     def purge(self, start: date) -> int:
         """Rule 12: delete what is older than the day `start`; nobody leaves a group for it.  Gives the rows deleted."""
-        text = start.isoformat()
-        old = [bookings.c.account == self._account, bookings.c.booked_on < text]
-        self._keep_what_is_purged(old)
-        gone = self._db.execute(delete(bookings).where(*old)).rowcount
-        gone += self._db.execute(
-            delete(cancellations).where(cancellations.c.account == self._account, cancellations.c.cancelled_on < text)
-        ).rowcount
+        self._keep_what_is_purged(start)
+        gone = 0
+        for day in (bookings.c.booked_on, cancellations.c.cancelled_on):
+            gone += self._db.execute(delete(day.table).where(*self._before(day, start))).rowcount
         stale = select(loads.c.id).where(loads.c.account == self._account, loads.c.business_date < start)
         self._db.execute(delete(rejects).where(rejects.c.load_id.in_(stale)))
         return gone
 
-    def _keep_what_is_purged(self, old: Sequence[ColumnElement[bool]]) -> None:
+    def _before(self, day: Column[str], start: date) -> list[ColumnElement[bool]]:
+        """What is older than the day `start`, load by load: within a load, an index has the days."""
+        mine = select(loads.c.id).where(loads.c.account == self._account)
+        return [day.table.c.load_id.in_(mine), day < start.isoformat()]
+
+    def _keep_what_is_purged(self, start: date) -> None:
         """Before a purge: the seats that rest on it are settled, suppressed people stay known by their contact id."""
+        old = self._before(bookings.c.booked_on, start)
         theirs = select(bookings.c.email).where(*old)
         rests = exists().where(
-            *old,
+            bookings.c.account == self._account,
             bookings.c.email == memberships.c.email,
+            bookings.c.booked_on < start.isoformat(),
             or_(
                 memberships.c.group_key == literal("show:") + bookings.c.show_key,
                 memberships.c.group_key == literal("performance:") + bookings.c.performance_key,

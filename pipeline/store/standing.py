@@ -11,7 +11,17 @@ from datetime import date
 
 from sqlalchemy import Connection, Select, Table, and_, delete, func, insert, select
 
-from pipeline.store.tables import bookings, cancellations, groups, members, memberships, runs, standings, suppressions
+from pipeline.store.tables import (
+    bookings,
+    cancellations,
+    groups,
+    loads,
+    members,
+    memberships,
+    runs,
+    standings,
+    suppressions,
+)
 
 GENERAL = "general"
 
@@ -104,7 +114,8 @@ class Figures:
     def _by_day(self, table: Table, name: str, days: tuple[date, date]) -> dict[str, int]:
         column = table.c[name]
         between = column.between(days[0].isoformat(), days[1].isoformat())
-        query = select(column, func.count()).where(table.c.account == self._account, between, table.c.current)
+        mine = table.c.load_id.in_(select(loads.c.id).where(loads.c.account == self._account))
+        query = select(column, func.count()).where(mine, between, table.c.current)
         return {row[0]: row[1] for row in self._db.execute(query.group_by(column))}
 
     def newest_groups(self, count: int) -> list[tuple[str, int]]:

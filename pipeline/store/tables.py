@@ -106,9 +106,8 @@ bookings = Table(
     comment="The ledger's bookings; of the versions of one booking, the one of greatest precedence is current.",
 )
 Index("bookings_by_email", bookings.c.email, bookings.c.account)
-Index("bookings_by_transaction", bookings.c.transaction_id, bookings.c.account, bookings.c.performance_key)
-Index("bookings_by_load", bookings.c.load_id)
-Index("bookings_by_day", bookings.c.account, bookings.c.booked_on, bookings.c.current)
+Index("bookings_by_transaction", bookings.c.transaction_id, bookings.c.account)
+Index("bookings_by_load", bookings.c.load_id, bookings.c.booked_on, bookings.c.current)
 Index("bookings_by_contact", bookings.c.contact_id, bookings.c.account)
 
 cancellations = Table(
@@ -134,8 +133,7 @@ cancellations = Table(
 )
 Index("cancellations_by_email", cancellations.c.email, cancellations.c.account)
 Index("cancellations_by_transaction", cancellations.c.transaction_id, cancellations.c.account)
-Index("cancellations_by_day", cancellations.c.account, cancellations.c.cancelled_on, cancellations.c.current)
-Index("cancellations_by_load", cancellations.c.load_id)
+Index("cancellations_by_load", cancellations.c.load_id, cancellations.c.cancelled_on, cancellations.c.current)
 
 rejects = Table(
     "rejects",

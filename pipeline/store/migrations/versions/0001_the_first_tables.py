@@ -69,10 +69,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("bookings", schema=None) as batch_op:
         batch_op.create_index("bookings_by_contact", ["contact_id", "account"], unique=False)
-        batch_op.create_index("bookings_by_day", ["account", "booked_on", "current"], unique=False)
         batch_op.create_index("bookings_by_email", ["email", "account"], unique=False)
-        batch_op.create_index("bookings_by_load", ["load_id"], unique=False)
-        batch_op.create_index("bookings_by_transaction", ["transaction_id", "account", "performance_key"], unique=False)
+        batch_op.create_index("bookings_by_load", ["load_id", "booked_on", "current"], unique=False)
+        batch_op.create_index("bookings_by_transaction", ["transaction_id", "account"], unique=False)
 
     op.create_table(
         "cancellations",
@@ -97,8 +96,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("cancellations", schema=None) as batch_op:
         batch_op.create_index("cancellations_by_email", ["email", "account"], unique=False)
-        batch_op.create_index("cancellations_by_day", ["account", "cancelled_on", "current"], unique=False)
-        batch_op.create_index("cancellations_by_load", ["load_id"], unique=False)
+        batch_op.create_index("cancellations_by_load", ["load_id", "cancelled_on", "current"], unique=False)
         batch_op.create_index("cancellations_by_transaction", ["transaction_id", "account"], unique=False)
 
     op.create_table(
