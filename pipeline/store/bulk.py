@@ -27,6 +27,8 @@ ATTACHED = "staged"
 MOST_ATTACHED = 8
 """Files of one transaction, for none can be let go of before its end; SQLite takes ten."""
 _STEP = 50_000
+_PAGE = 65_536
+"""Bytes of a page of a staged file: the largest, for it is written and read from end to end, once."""
 
 
 class Appending:
@@ -104,7 +106,7 @@ class Appending:
 
         Path(self._staged or "").unlink(missing_ok=True)  # of an earlier transaction
         connection = dbapi.connect(str(self._staged), autocommit=True)
-        settings = ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE")
+        settings = (f"page_size={_PAGE}", "journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE")
         creations = [str(CreateTable(table).compile(self._db)) for table in self._tables]
         for statement in (*(f"PRAGMA {setting}" for setting in settings), *creations):
             with connection.cursor() as cursor:
