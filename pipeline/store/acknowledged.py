@@ -8,14 +8,13 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import Insert
 
 from pipeline.contact import Acknowledged, Flight, KnownGroup, Membership, SentBatch, Stamp, Suppression
 from pipeline.forgotten import PREFIX, Forgotten
 from pipeline.store.audit import Act, Audit, departures
 from pipeline.store.ledger import chunks
-from pipeline.store.many import insert_many
+from pipeline.store.many import insert_many, upsert
 from pipeline.store.tables import (
     batches,
     groups,
@@ -288,20 +287,12 @@ class State:
             )
             yield from (tuple(row) for row in self._db.execute(query))
 
-    def _insert(self, table: Table) -> Insert:
-        """The database's own INSERT; what SQLite does not need is not imported for it."""
-        if self._db.dialect.name == "postgresql":
-            from sqlalchemy.dialects import postgresql
-
-            return postgresql.insert(table)  # type: ignore[return-value]  # the two have no type in common
-        return sqlite.insert(table)
-
     def _put(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
         """Insert, or update what has the same key."""
         self._db.execute(self._upsert(table), [{**row, "account": self._account} for row in rows])
 
     def _upsert(self, table: Table) -> Insert:
-        statement = self._insert(table)
+        statement = upsert(self._db, table)
         keys = [column.name for column in table.primary_key]
         changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
         return statement.on_conflict_do_update(index_elements=keys, set_=changed)

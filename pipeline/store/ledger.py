@@ -36,6 +36,7 @@ from pipeline.schema import BOOKING, CANCELLATION, OWNER, Reject
 from pipeline.schema import Row as Record
 from pipeline.store import bulk
 from pipeline.store.hints import unindexed
+from pipeline.store.many import upsert
 from pipeline.store.tables import (
     bookings,
     cancellations,
@@ -294,9 +295,10 @@ class Ledger:
     def mark(self, emails: Select[Any] | CompoundSelect[Any]) -> None:
         """Mark the addresses of a query; those that are marked already stay so."""
         chosen = emails.subquery()
-        marked = select(marks.c.email).where(marks.c.account == self._account)
-        rows = select(literal(self._account), chosen.c.email, false()).where(chosen.c.email.not_in(marked)).distinct()
-        self._db.execute(insert(marks).from_select(["account", "email", "resend"], rows))
+        # Grouped, not distinct, and without a look at the marks: SQLite would put all rows aside first.
+        rows = select(literal(self._account), chosen.c.email, false()).group_by(chosen.c.email)
+        new = upsert(self._db, marks).from_select(["account", "email", "resend"], rows)
+        self._db.execute(new.on_conflict_do_nothing())
 
     # Reading
 

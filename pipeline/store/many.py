@@ -7,7 +7,18 @@ from functools import cache
 from itertools import repeat
 from operator import attrgetter
 
-from sqlalchemy import JSON, Connection, Insert
+from sqlalchemy import JSON, Connection, Insert, Table
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.sqlite import Insert as Upsert
+
+
+def upsert(connection: Connection, table: Table) -> Upsert:
+    """The database's own INSERT, which can say ON CONFLICT; what SQLite does not need is not imported for it."""
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)  # type: ignore[return-value]  # the two have no type in common
+    return sqlite.insert(table)
 
 
 def insert_many(connection: Connection, statement: Insert, items: Sequence[object], same: Mapping[str, object]) -> None:
