@@ -19,7 +19,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    union,
+    union_all,
 )
 
 from pipeline.schema import BOOKING, CANCELLATION, OWNER, SEATING, Row
@@ -139,28 +139,23 @@ class Buyers:
         return self._stream(query.order_by(transaction))
 
     def odd(self, contact_ids: Collection[str]) -> Generator[str, None, None]:
-        """By address: all about whom more is known than the ledger: acknowledged, suppressed, to be sent again.
+        """All about whom more is known than the ledger: acknowledged, suppressed, to be sent again; some several times.
 
-        `contact_ids`: those of suppressed people whose bookings were purged.
+        Sorted by address; `contact_ids`: those of suppressed people whose bookings were purged.
         """
-        theirs, other = bookings.alias("theirs"), bookings.alias("other")
+        suppressed = select(suppressions.c.email).where(suppressions.c.account == self._account)
+        mine = bookings.c.account == self._account
+        theirs = select(bookings.c.contact_id).where(mine, bookings.c.email.in_(suppressed))
         queries = [
             *(
                 select(table.c.email).where(table.c.account == self._account)
                 for table in (members, memberships, suppressions)
             ),
             select(marks.c.email).where(marks.c.account == self._account, marks.c.resend),
-            select(other.c.email)
-            .select_from(suppressions)
-            .join(theirs, and_(theirs.c.account == suppressions.c.account, theirs.c.email == suppressions.c.email))
-            .join(other, and_(other.c.account == theirs.c.account, other.c.contact_id == theirs.c.contact_id))
-            .where(suppressions.c.account == self._account),
-            *(
-                select(bookings.c.email).where(bookings.c.account == self._account, bookings.c.contact_id.in_(chunk))
-                for chunk in chunks(contact_ids)
-            ),
+            select(bookings.c.email).where(mine, bookings.c.contact_id.in_(theirs)),
+            *(select(bookings.c.email).where(mine, bookings.c.contact_id.in_(chunk)) for chunk in chunks(contact_ids)),
         ]
-        found = union(*queries).subquery()
+        found = union_all(*queries).subquery()
         email = self._sorted(found.c.email)
         for row in self._stream(select(email).order_by(email)):
             yield row[0]
