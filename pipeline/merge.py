@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import policy
 from pipeline.schema import BOOKING, CANCELLATION, CARRIED, JOINED
 from pipeline.spill import Coded, Column, Integers, Spill, column_of, whole
+
+MANY = 5_000
+"""Lines from which on pandas numbers values so much quicker that its import pays: a history's, hardly a day's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,19 @@ def _combined(lines: pa.Table, *names: str) -> tuple[Integers, Integers]:
         column = whole(lines.column(name))
         coded = cast(Coded, column) if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         codes = _codes(coded)
-        combined = pd.factorize(combined * (len(coded.dictionary) + 1) + codes + 1)[0].astype(np.int64)
+        combined = _numbered(combined * (len(coded.dictionary) + 1) + codes + 1)[0]
     return combined, np.unique(combined, return_index=True)[1]
+
+
+def _numbered(values: Integers) -> tuple[Integers, Integers]:
+    """A number per value, as they first occur; and the values by their numbers."""
+    if len(values) < MANY:
+        coded = column_of(values).dictionary_encode()
+        return _codes(coded), coded.dictionary.to_numpy()
+    import pandas as pd
+
+    codes, distinct = pd.factorize(values)
+    return codes.astype(np.int64), distinct
 
 
 def _words(rows: pa.Table, *names: str) -> Iterator[tuple[str | None, ...]]:
@@ -219,8 +232,8 @@ def _grouped(lines: _Lines, *keys: Integers) -> _Groups:
         _codes(lines.column("transaction_id").dictionary_encode()),
         _codes(cast(Coded, lines.column("performance_key"))),
     )
-    for numbers in (*codes, *(pd.factorize(key)[0] for key in keys)):
-        combined = pd.factorize(combined * (int(numbers.max(initial=0)) + 1) + numbers)[0].astype(np.int64)
+    for numbers in (*codes, *(_numbered(key)[0] for key in keys)):
+        combined = _numbered(combined * (int(numbers.max(initial=0)) + 1) + numbers)[0]
     several = np.bincount(combined, minlength=1)[combined] > 1 if lines.rows else np.zeros(0, dtype=np.bool_)
     order = np.flatnonzero(several)
     order = order[np.argsort(combined[order], kind="stable")]
@@ -230,7 +243,7 @@ def _grouped(lines: _Lines, *keys: Integers) -> _Groups:
 
 def _days(days: Integers) -> Column:
     """Days since 1970 as ISO texts; few days occur, so each is written once."""
-    codes, distinct = pd.factorize(days)
+    codes, distinct = _numbered(days)
     texts = pa.array(distinct.astype(np.int32)).cast(pa.date32()).cast(pa.string())
     return pa.DictionaryArray.from_arrays(column_of(codes).cast(pa.int32()), texts)
 

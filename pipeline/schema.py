@@ -6,6 +6,7 @@ Instants are UTC (`timestamp[us, UTC]`), days are local dates of the account (`d
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,3 +160,28 @@ class WholeReading(Reading):
     """The same of a file small enough to be held whole, with its accepted `lines` (an Arrow table of the schema `LINES`)."""
 
     lines: pa.Table
+
+
+class _NoPandas:
+    """For pyarrow, which at the first values that it takes from Python imports pandas, to see whether they are pandas'.
+
+    None of ours ever are, and the import costs a fifth of a quiet night.  Told that there is no pandas, pyarrow works
+    without; should anybody ask it for frames all the same, it looks again.
+    """
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Where a module is: None leaves the answer to others."""
+        if name == "pandas":
+            raise ModuleNotFoundError(name=name)
+
+
+def _spare_pandas() -> None:
+    told: Any = _NoPandas()
+    sys.meta_path.insert(0, told)
+    try:
+        pa.array([""])  # it asks at once, and once only
+    finally:
+        sys.meta_path.remove(told)
+
+
+_spare_pandas()

@@ -33,6 +33,7 @@ SPARED = {
     "apprise",
     "psycopg",
     "prometheus_client",
+    "pandas",
     "structlog",
     "email_validator",
 }
