@@ -1,7 +1,11 @@
-"""The archive: every file that was read, compressed, under the SHA-256 of its bytes as they came."""
+"""The archive: every file that was read, compressed, under the SHA-256 of its bytes as they came.
+
+A rehearsal's is thrown away: what it keeps is a link to the file where it is.  Nothing ever writes to what is in an archive.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import gzip
 import hashlib
@@ -12,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from isal import igzip
 
@@ -21,10 +25,11 @@ from pipeline.errors import StateError
 from pipeline.scratch import scratch
 
 BLOCK = 1 << 20
+_PACKED = ".gz"
 
 
 class Archive:
-    """A folder of compressed files by digest.  With `over`, what is kept goes there and is read before `root`.
+    """A folder of compressed files by digest.  With `over`, what is kept is linked there and is read before `root`.
 
     `noted` hears of each digest before its file is there: what nobody knows of, nobody can ever delete.
     """
@@ -55,6 +60,8 @@ class Archive:
         target = _place(self._over or self._root, digest)
         there = self._find(digest)
         if there is not None and _intact(there, digest):
+            return digest
+        if self._over is not None and _linked(_linked_place(self._over, digest), path):
             return digest
         part = target.with_suffix(".part")
         try:
@@ -125,6 +132,8 @@ class Archive:
     def remove(self, digest: str) -> None:
         """Delete an archived file, if it is there; a rehearsal deletes nothing but its own."""
         _place(self._over or self._root, digest).unlink(missing_ok=True)
+        if self._over is not None:
+            _linked_place(self._over, digest).unlink(missing_ok=True)
 
     def tidy(self) -> None:
         """Delete what killed runs had begun to keep; a file that is being written now is locked, and left alone."""
@@ -134,7 +143,9 @@ class Archive:
                 part.unlink()
 
     def _find(self, digest: str) -> Path | None:
-        places = [_place(root, digest) for root in (self._over, self._root) if root is not None]
+        places = [_place(self._root, digest)]
+        if self._over is not None:
+            places[:0] = [_linked_place(self._over, digest), _place(self._over, digest)]
         return next((place for place in places if place.is_file()), None)
 
 
@@ -175,9 +186,29 @@ def blanked_out(text: Iterable[bytes], spans: Sequence[tuple[int, int]]) -> Iter
         at = end
 
 
+def _linked(place: Path, path: Path) -> bool:
+    """Put a link to a file there, whatever stood there; whether that could be done."""
+    with suppress(OSError):
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)
+        try:
+            os.link(path.resolve(), place)  # lasts longer than the file's own name
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                return False
+            place.symlink_to(path.resolve())  # nobody but the user has files on another disk than the desk's
+        return True
+    return False
+
+
+def _open(place: Path) -> BinaryIO:
+    """An archived file, as it came."""
+    return cast(BinaryIO, gzip.open(place) if place.suffix == _PACKED else place.open("rb"))
+
+
 def _unpack(packed: Path, target: BinaryIO) -> None:
     """Unpack an archived file; StateError when it cannot be, OSError when `target` takes no more."""
-    with packed.open("rb") as raw, gzip.GzipFile(fileobj=raw) as source:
+    with _open(packed) as source:
         while True:
             try:
                 data = source.read(BLOCK)
@@ -193,8 +224,8 @@ def _unpack(packed: Path, target: BinaryIO) -> None:
 def _intact(packed: Path, digest: str) -> bool:
     """Whether an archived file still is what it was."""
     try:
-        with packed.open("rb") as raw, gzip.GzipFile(fileobj=raw) as source:
-            return hashlib.file_digest(source, "sha256").hexdigest() == digest
+        with _open(packed) as source:
+            return hashlib.file_digest(cast(Any, source), "sha256").hexdigest() == digest
     except (OSError, EOFError, zlib.error):
         return False
 
@@ -209,7 +240,11 @@ def _settle(folder: Path) -> None:
 
 
 def _place(root: Path, digest: str) -> Path:
-    return root / digest[:2] / f"{digest}.gz"
+    return root / digest[:2] / f"{digest}{_PACKED}"
+
+
+def _linked_place(root: Path, digest: str) -> Path:
+    return root / digest[:2] / digest
 
 
 def _digest(path: Path) -> str:

@@ -120,10 +120,51 @@ def test_a_rehearsal_reads_the_archive_and_writes_elsewhere(day_file: Path, root
     assert len(kept(root)) == len(kept(aside)) == 1
 
 
-def test_an_archive_that_cannot_be_written_is_told(day_file: Path, root: Path) -> None:
+def test_a_rehearsal_copies_nothing_and_changes_nothing(day_file: Path, root: Path, tmp_path: Path) -> None:
+    rehearsal = Archive(root).over(tmp_path / "aside")
+    digest = rehearsal.keep(day_file)
+    (linked,) = kept(tmp_path / "aside")
+    assert linked.samefile(day_file)
+    struck = rehearsal.strike(digest, lambda path: [(0, 5)], tmp_path)
+    rehearsal.remove(digest)
+    assert rehearsal.bring(struck, tmp_path / "back").read_bytes() == CONTENT[5:]
+    assert rehearsal.trouble(digest) == "gone"
+    assert day_file.read_bytes() == CONTENT
+
+
+def test_what_a_rehearsal_keeps_outlasts_the_name_of_the_file(day_file: Path, root: Path, tmp_path: Path) -> None:
+    rehearsal = Archive(root).over(tmp_path / "aside")
+    digest = rehearsal.keep(day_file)
+    day_file.unlink()
+    assert rehearsal.bring(digest, tmp_path / "back").read_bytes() == CONTENT
+
+
+def test_a_rehearsal_keeps_a_file_of_another_disk(root: Path, tmp_path: Path) -> None:
+    other = Path("/proc/version")
+    rehearsal = Archive(root).over(tmp_path / "aside")
+    assert rehearsal.bring(rehearsal.keep(other), tmp_path / "back").read_bytes() == other.read_bytes()
+    (linked,) = kept(tmp_path / "aside")
+    assert linked.samefile(other)
+
+
+def test_what_was_changed_under_a_rehearsal_is_never_given_back(day_file: Path, root: Path, tmp_path: Path) -> None:
+    rehearsal = Archive(root).over(tmp_path / "aside")
+    digest = rehearsal.keep(day_file)
+    day_file.write_bytes(CONTENT + b"more")
+    assert rehearsal.trouble(digest) == "damaged"
+    with pytest.raises(StateError):
+        rehearsal.bring(digest, tmp_path / "back")
+    day_file.write_bytes(CONTENT)
+    assert rehearsal.keep(day_file) == digest
+    assert rehearsal.bring(digest, tmp_path / "back").read_bytes() == CONTENT
+
+
+def test_an_archive_that_cannot_be_written_is_told(day_file: Path, root: Path, tmp_path: Path) -> None:
     root.write_text("a file where the folder should be")
     with pytest.raises(StateError, match="cannot be written"):
         Archive(root).keep(day_file)
+    with pytest.raises(StateError, match="cannot be written"):
+        Archive(tmp_path / "other").over(root).keep(day_file)
 
 
 def test_a_rehearsal_deletes_nothing_of_the_archive(day_file: Path, root: Path, tmp_path: Path) -> None:
