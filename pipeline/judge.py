@@ -97,7 +97,8 @@ def _texts(rows: Rows, mapping: Mapping) -> dict[str, Values]:
 
 def _shaped(column: Values | None, kind: pa.DataType, size: int) -> Values:
     """A column as its type in `LINES` wants it."""
-    column = pa.nulls(size, pa.string()) if column is None else column
+    if column is None:
+        return cast(Values, pa.nulls(size, cast(Any, kind)))
     if kind == FEW and not pa.types.is_dictionary(column.type):
         return cast(Values, column.dictionary_encode())
     if kind != FEW and pa.types.is_dictionary(column.type):

@@ -66,6 +66,16 @@ class Moments:
     filled: Flags
     valid: Flags
 
+    @classmethod
+    def none(cls, size: int) -> Moments:
+        """A column without dates."""
+        zeros, nowhere = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.bool_)
+        return cls(zeros, zeros, nowhere, nowhere)
+
+    def at(self, places: Integers) -> Moments:
+        """The dates at these places."""
+        return Moments(self.utc[places], self.local[places], self.filled[places], self.valid[places])
+
     @property
     def bad(self) -> Flags:
         """Rows that hold something which is no date."""
@@ -83,12 +93,19 @@ def texts(column: Column, *, apostrophe: bool = False) -> Column:
     A dictionary gives a dictionary, without null in it and with each text once.
     """
     if isinstance(column, pa.DictionaryArray):
-        mended = _trimmed(cast(Texts, column.dictionary), apostrophe=apostrophe).dictionary_encode()
-        return pa.DictionaryArray.from_arrays(mended.indices.take(column.indices), mended.dictionary)
+        written = cast(Texts, column.dictionary)
+        mended = _trimmed(written, apostrophe=apostrophe)
+        if mended.equals(written):
+            return column
+        known = mended.dictionary_encode()
+        return pa.DictionaryArray.from_arrays(known.indices.take(column.indices), known.dictionary, safe=False)
     odd = _untidy(column, apostrophe=apostrophe)
     if odd.any():
         mask = pa.array(odd)
         column = pc.replace_with_mask(column, mask, _trimmed(column.filter(mask), apostrophe=apostrophe))
+    ends, _ = _bytes(cast(Texts, column))
+    if not np.any(ends[1:] == ends[:-1]):
+        return column
     return cast(Texts, pc.if_else(pc.not_equal(column, pa.scalar("")), column, NO_TEXT))
 
 
@@ -145,19 +162,13 @@ def _trimmed(column: Texts, *, apostrophe: bool = False) -> Texts:
 
 
 def encoded(column: Column) -> tuple[Texts, Integers]:
-    """The distinct values, and each row's place among them (0 where null)."""
+    """The distinct values, a null among them if there is one, and each row's place among them."""
     known = column if isinstance(column, pa.DictionaryArray) else column.dictionary_encode()
-    return cast(Texts, known.dictionary), _integers(cast(pa.Int32Array, known.indices))
-
-
-def _distinct(column: Column) -> tuple[Texts, Integers, Flags]:
-    """The distinct texts, trimmed, each row's place among them, and which rows are not blank."""
-    written, places = encoded(column)
-    distinct = _trimmed(written)
-    filled = _flags(column.is_valid())
-    if len(distinct):
-        filled = filled & _flags(distinct.is_valid())[places]
-    return cast(Texts, distinct.fill_null("")), places, filled
+    words, places = cast(Texts, known.dictionary), cast(pa.Int32Array, known.indices)
+    if places.null_count:
+        places = cast(pa.Int32Array, places.fill_null(len(words)))
+        words = pa.concat_arrays([words, pa.nulls(1, pa.string())])
+    return words, _integers(places)
 
 
 def _flags(values: pa.BooleanArray) -> Flags:
@@ -168,13 +179,6 @@ def _flags(values: pa.BooleanArray) -> Flags:
 def _integers(values: pa.Int64Array | pa.Int32Array) -> Integers:
     filled = values.fill_null(0) if values.null_count else values
     return np.array(filled, dtype=np.int64)
-
-
-def _spread(values: Integers, valid: Flags, places: Integers, filled: Flags) -> tuple[Integers, Flags]:
-    """Values of the distinct texts, laid out row by row."""
-    if not len(values):
-        return np.zeros(len(places), dtype=np.int64), np.zeros(len(places), dtype=np.bool_)
-    return np.where(filled & valid[places], values[places], 0), filled & valid[places]
 
 
 # Addresses
@@ -247,17 +251,18 @@ def amounts(column: Column, mark: Literal["auto", "comma", "point"]) -> Numbers:
     `mark` says what separates the cents.  With `auto` either may, and a lone `1,234` or `1.234` is unreadable: it is
     ambiguous.
     """
-    distinct, places, filled = _distinct(column)
+    written, places = encoded(column)
+    distinct = _trimmed(written)
     plain = pc.match_substring_regex(distinct, _ORDINARY_AMOUNT[mark])
     exact = pc.replace_substring(pc.if_else(plain, distinct, NO_TEXT), ",", ".")
     decimals = pc.cast(exact, pa.decimal128(14, 2))
     values = _integers(pc.cast(pc.multiply(decimals, pa.scalar(100, pa.decimal128(3, 0))), pa.int64()))
     valid = _flags(plain)
-    for place in np.flatnonzero(~valid):
+    for place in np.flatnonzero(~valid & _flags(distinct.is_valid())):
         cents = _odd_amount(str(distinct[int(place)]), mark)
         if cents is not None:
             values[place], valid[place] = cents, True
-    return Numbers(*_spread(values, valid, places, filled))
+    return Numbers(values[places], valid[places])
 
 
 def _odd_amount(text: str, mark: str) -> int | None:
@@ -277,10 +282,11 @@ def _odd_amount(text: str, mark: str) -> int | None:
 
 def counts(column: Column) -> Numbers:
     """Numbers of tickets: whole and not negative, `2`, `2,0` and `2.00`; zero is a value."""
-    distinct, places, filled = _distinct(column)
+    written, places = encoded(column)
+    distinct = _trimmed(written)
     plain = pc.match_substring_regex(distinct, _ORDINARY_COUNT)
     whole = pc.replace_substring_regex(pc.if_else(plain, distinct, NO_TEXT), r"[.,]0+\z", "")
-    return Numbers(*_spread(_integers(pc.cast(whole, pa.int64())), _flags(plain), places, filled))
+    return Numbers(_integers(pc.cast(whole, pa.int64()))[places], _flags(plain)[places])
 
 
 # Dates
@@ -312,7 +318,7 @@ _PADDING = (  # one digit to two, for the day and the month where a format lets 
 )
 
 
-_WALL = "2026-03-14 10:15:00"
+_DAY_WIDTH, _WALL_WIDTH = len("2026-03-14"), len("2026-03-14 10:15:00")
 _WALL_MARKS = {0: b"12", 4: b"-", 7: b"-", 10: b" T", 13: b":", 16: b":"}
 
 
@@ -321,14 +327,30 @@ def moments(column: Column, formats: Sequence[str], zone: ZoneInfo) -> Moments:
 
     An hour that happens twice is its first occurrence; one that is skipped is an hour later.
     """
-    ordinary = _ordinary_walls(column) if "iso" in formats else None
-    if ordinary is not None:
-        every = np.ones(len(ordinary), dtype=np.bool_)
-        return _moments(np.zeros_like(ordinary), ordinary, ~every, zone, every)
-    distinct, places, filled = _distinct(column)
+    if column.null_count == len(column):
+        return Moments.none(len(column))
+    places = None
+    written = column
+    if isinstance(column, pa.DictionaryArray):
+        written, places = encoded(column)
+    walls = _ordinary_walls(cast(Texts, written)) if "iso" in formats else None
+    if walls is not None:
+        every = np.ones(len(walls), dtype=np.bool_)
+        told = _moments(np.zeros_like(walls), walls, ~every, zone, every)
+    else:
+        written, places = encoded(column)
+        told = _moments_of(_trimmed(written), formats, zone)
+    return told if places is None else told.at(places)
+
+
+def _moments_of(distinct: Texts, formats: Sequence[str], zone: ZoneInfo) -> Moments:
+    """The same of trimmed texts, null where blank."""
     iso = _as_iso(distinct, formats)
+    filled = _flags(distinct.is_valid())
     local = _flags(pc.match_substring_regex(iso, _ORDINARY_LOCAL))
-    offset = _flags(pc.match_substring_regex(iso, _ORDINARY_OFFSET))
+    offset = np.zeros_like(local)
+    if not np.array_equal(local, filled):
+        offset = _flags(pc.match_substring_regex(iso, _ORDINARY_OFFSET))
     wall = _cast(iso, local, pa.timestamp("us"))
     utc = _cast(iso, offset, pa.timestamp("us", tz="UTC"))
     valid = local | offset
@@ -340,8 +362,7 @@ def moments(column: Column, formats: Sequence[str], zone: ZoneInfo) -> Moments:
             (offset if has_offset else local)[place] = True
             valid[place] = True
     told = _moments(utc, wall, offset, zone, valid)
-    utc_rows, valid_rows = _spread(told.utc, told.valid, places, filled)
-    return Moments(utc_rows, _spread(told.local, told.valid, places, filled)[0], filled, valid_rows)
+    return Moments(np.where(told.valid, told.utc, 0), np.where(told.valid, told.local, 0), filled, told.valid)
 
 
 def _moments(utc: Integers, wall: Integers, offset: Flags, zone: ZoneInfo, valid: Flags) -> Moments:
@@ -355,16 +376,17 @@ def _moments(utc: Integers, wall: Integers, offset: Flags, zone: ZoneInfo, valid
     return Moments(utc, wall, valid, valid & (wall >= _FIRST) & (wall <= _LAST))
 
 
-def _ordinary_walls(column: Column) -> Integers | None:
-    """Local times, if every value is written `2026-03-14 10:15:00`; None if one is not."""
-    if isinstance(column, pa.DictionaryArray) or not len(column) or column.null_count:
+def _ordinary_walls(column: Texts) -> Integers | None:
+    """Local times, if every value is written `2026-03-14 10:15:00`, or every one `2026-03-14`; None if one is not."""
+    if not len(column) or column.null_count:
         return None
     ends, data = _bytes(column)
-    if np.any(np.diff(ends) != len(_WALL)):
+    width = int(ends[1] - ends[0])
+    if width not in {_DAY_WIDTH, _WALL_WIDTH} or np.any(np.diff(ends) != width):
         return None
-    held = data[ends[0] : ends[-1]].reshape(-1, len(_WALL))
+    held = data[ends[0] : ends[-1]].reshape(-1, width)
     for place, accepted in _WALL_MARKS.items():
-        if not np.isin(held[:, place], list(accepted)).all():
+        if place < width and not np.isin(held[:, place], list(accepted)).all():
             return None
     try:
         return _integers(cast(pa.Int64Array, column.cast(pa.timestamp("us")).cast(pa.int64())))
@@ -383,7 +405,9 @@ def joined(day: Column, time: Column) -> Texts:
 
 
 def _as_iso(distinct: Texts, formats: Sequence[str]) -> Texts:
-    """The values that are written in one of `formats`, as ISO dates; null for the others."""
+    """The values that may be written in one of `formats`, as ISO dates; null for the others."""
+    if tuple(formats) == ("iso",):
+        return distinct
     iso = pa.nulls(len(distinct), pa.string())
     for name in formats:
         pattern, rewritten = _WRITTEN[name]

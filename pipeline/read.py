@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from collections.abc import Mapping as Sidecars
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -67,7 +68,7 @@ def scan(
     truncated, empty, or with lines but none of `business_date` (not asked of a mapping for snapshots).  It may come after
     blocks were taken, which then count for nothing.  `progress` is told of the lines read, and of how many there are about.
     """
-    content = open_file(path)
+    content, stamp = open_file(path), _stamp(path)
     layout = find_layout(content, mapping, role)
     records.check_number(content, layout.delimiter)
     rules = Rules(mapping, zone, as_of, layout.fixed)
@@ -83,6 +84,8 @@ def scan(
                 take(accepted)
             done = tally.accepted + tally.rejected
             progress(done, max(done, content.line_ends - content.line))
+        if _stamp(path) != stamp:
+            refuse(content.name, "the file changed while it was read")
         tally.check()
     except UntrustedFile:
         for _ in cutter.rest():  # what is wrong with the records as such is told first, wherever it stands
@@ -98,6 +101,14 @@ def scan(
         delimiter=layout.delimiter,
         ignored_columns=layout.ignored,
     )
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What changes when the file does; nothing when it is gone."""
+    with suppress(OSError):
+        told = path.stat()
+        return told.st_ino, told.st_size, told.st_mtime_ns
+    return ()
 
 
 def verify_declared(path: Path, sidecars: Sidecars[str, Path]) -> None:

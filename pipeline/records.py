@@ -154,11 +154,12 @@ class Cutter:
             return None
         self._more()
         end = self._data.rfind(b"\n") + 1
-        if end == 0 or self._data.count(b"\r", 0, end) != self._data.count(b"\r\n", 0, end):
-            return None
         data = memoryview(self._data)[:end]
-        number = int(np.count_nonzero(np.frombuffer(data, dtype=np.uint8) == _LF))
-        return Lines(data, self._offset, self._line, number)
+        view = np.frombuffer(data, dtype=np.uint8)
+        line_ends = view == _LF
+        if end == 0 or (b"\r" in self._data and np.any((view[:-1] == _CR) > line_ends[1:])):
+            return None
+        return Lines(data, self._offset, self._line, int(np.count_nonzero(line_ends)))
 
     def took(self, block: Lines) -> None:
         """Go on behind a block of lines that proved right."""

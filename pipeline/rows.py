@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -98,9 +98,7 @@ class RowReader:
         number = table.num_rows + len(ragged) - 1
         if number != block.number:
             return None
-        return self._rows(
-            table.slice(0, table.num_rows - 1), ragged, np.arange(block.line, block.line + number), block.records
-        )
+        return self._rows(_without_last(table), ragged, np.arange(block.line, block.line + number), block.records)
 
     def _found(self, found: Records) -> Rows:
         """The rows of records whose places are known."""
@@ -152,6 +150,7 @@ class RowReader:
                 convert_options=pv.ConvertOptions(
                     column_types=self._types,
                     include_columns=list(self._types),
+                    check_utf8=False,  # the whole text was looked at before
                     strings_can_be_null=False,
                     quoted_strings_can_be_null=False,
                 ),
@@ -163,6 +162,19 @@ class RowReader:
         return pa.Table.from_arrays(
             [table.column(name) for name in self._fields.values()], names=list(self._fields)
         ), ragged
+
+
+def _without_last(table: pa.Table) -> pa.Table:
+    """The table without its last row, and without the words that are in no other row."""
+    columns = [column.slice(0, len(column) - 1) for column in table.columns]
+    for place, column in enumerate(table.columns):
+        if pa.types.is_dictionary(column.type):
+            coded = cast("pa.DictionaryArray[Any, Any]", column.chunk(0))
+            kept, words = coded.indices[:-1], len(coded.dictionary) - 1
+            if coded.indices[-1].as_py() == words and not np.any(kept.to_numpy() == words):
+                known = pa.DictionaryArray.from_arrays(kept, coded.dictionary[:-1], safe=False)
+                columns[place] = pa.chunked_array([known])
+    return pa.Table.from_arrays(columns, names=table.column_names)
 
 
 def check_rejects(name: str, found: int) -> None:

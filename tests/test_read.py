@@ -261,6 +261,18 @@ def test_a_file_that_cannot_be_trusted_is_refused_and_says_why(data: bytes, why:
     assert "amelie" not in caught.value.message
 
 
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "jour.csv"
+    path.write_text(f"{HEADER}\n{GOOD}\n", encoding="utf-8")
+
+    def grow(block: pa.Table) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{GOOD}\n")
+
+    with pytest.raises(UntrustedFile, match="jour.csv: the file changed while it was read"):
+        scan(path, TUXEDO, ZONE, AS_OF, grow)
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UntrustedFile, match="cannot be read"):
         read(tmp_path / "absent.csv", TUXEDO, ZONE, AS_OF)
