@@ -7,37 +7,60 @@ consent ends about now goes the full way (`project`, `decide`), and both ways ag
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import islice
 from typing import Generic, TypeVar
 
 from pipeline import policy
 from pipeline.config import Policy
-from pipeline.outline import SHOWN, SKIPPED, STRANGER, Kind, Outline
+from pipeline.outline import SHOWN, SKIPPED, Kind, Outline
 from pipeline.plan import GENERAL, NEW, Change, first_reach, need
 from pipeline.project import group_key
 from pipeline.spool import parts, spool, told
-from pipeline.store.buyers import Bought
-from pipeline.touched import ACT, STRAY, Deed
+from pipeline.store.buyers import Seated
+from pipeline.touched import Deed
 
 BLOCK = 5_000
-"""So many contacts are noted at once."""
-NOBODY = chr(0x10FFFF) * 2
-"""After every address."""
+"""So many contacts are looked at and noted at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of contacts, each sorted by address.
+
+    Who is `odd`, and so not ordinary; the day of everybody's latest booking; the seats in transactions of which nothing was
+    cancelled, and the deeds in the others.
+    """
+
+    odd: Iterable[tuple[str]]
+    days: Iterable[tuple[str, str]]
+    seats: Iterable[Seated]
+    deeds: Iterable[Deed]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The same of some contacts, by address."""
+
+    odd: Collection[str]
+    days: Mapping[str, str]
+    seats: Mapping[str, Sequence[Seated]]
+    deeds: Mapping[str, Sequence[Deed]]
 
 
 @dataclass(slots=True)
 class _Sum:
     """What one contact's bookings come to.
 
-    The day of the consent (empty: none counts), the time of the latest for a performance that is over, the time of the
-    latest for each group, and the groups of which something was cancelled.
+    The day of the consent (empty: none counts); for each group the time of the latest that gives a seat, and of the latest
+    for a performance that is over; and the groups of which something was cancelled.
     """
 
-    day: str = ""
-    over_at: int = -1
+    day: str
     seated: dict[str, int] = field(default_factory=dict)
+    over: dict[str, int] = field(default_factory=dict)
     left: frozenset[str] = frozenset()
 
 
@@ -57,19 +80,24 @@ class Quick:
         self._ours = living.union(adopted)
         self._ends: dict[str, bool | None] = {}
         self._numbers: dict[tuple[str, ...], int] = {}
-        self._alone: int | None = None
-        self._skips: Counter[str] = Counter()
+        self._seatless: dict[str, int | None] = {}
+        self._skipped = self._cancelled = 0
         self._shown: list[Change] = []
         self._others = spool("others (email TEXT PRIMARY KEY, resend INTEGER) WITHOUT ROWID")
 
-    def go(
-        self, marked: Iterable[tuple[str, bool]], odd: Iterator[str], bought: Iterator[Bought], deeds: Iterator[Deed]
-    ) -> Iterator[None]:
-        """Note the ordinary ones of the marked contacts, in blocks; all four are sorted by address, `odd` are not ordinary."""
-        for block in parts(self._noted(marked, odd, bought, deeds), BLOCK):
-            self._outline.add(block)
+    def go(self, marked: Iterable[tuple[str, bool]], known: Known) -> Iterator[None]:
+        """Note the ordinary ones of the marked contacts, in blocks; they are sorted by address."""
+        odd, days = _Sorted(known.odd), _Sorted(known.days)
+        seats, deeds = _Sorted(known.seats), _Sorted(known.deeds)
+        for block in parts(marked, BLOCK):
+            last = block[-1][0]
+            strange = {email for (email,) in odd.until(last)}
+            part = _Part(
+                strange, dict(days.until(last)), _by_address(seats.until(last)), _by_address(deeds.until(last))
+            )
+            self._note(block, part)
             yield
-        self._outline.skip(self._skips)
+        self._outline.skip(Counter(cancelled=self._cancelled, expired=self._skipped - self._cancelled))
         self._outline.show(self._shown)
 
     def others(self, size: int) -> Iterator[dict[str, bool]]:
@@ -77,87 +105,81 @@ class Quick:
         rows = self._others.execute("SELECT email, resend FROM others")
         return ({email: bool(resend) for email, resend in part} for part in parts(rows, size))
 
-    def _noted(
-        self, marked: Iterable[tuple[str, bool]], odd: Iterator[str], bought: Iterator[Bought], deeds: Iterator[Deed]
-    ) -> Iterator[tuple[str, int, int]]:
-        """The ordinary ones, each with what is to happen."""
-        strange = next(odd, NOBODY)
-        rows, theirs = (
-            _Sorted(bought, (NOBODY, None, "", 0, None)),
-            _Sorted(deeds, (NOBODY, STRAY, None, 0, None, None)),
-        )
-        left: list[tuple[str, bool]] = []
-        for email, resend in marked:
-            while strange < email:
-                strange = next(odd, NOBODY)
-            mine, done = rows.of(email), theirs.of(email)
-            number = None if strange == email or not (mine or done) else self._number(email, mine, done)
-            if number is not None:
-                yield email, number, STRANGER
-                continue
-            left.append((email, resend))
-            if len(left) >= BLOCK:
-                self._leave(left)
-        self._leave(left)
-
-    def _leave(self, left: list[tuple[str, bool]]) -> None:
+    def _note(self, block: Sequence[tuple[str, bool]], part: _Part) -> None:
+        days, more = part.days, part.odd | part.seats.keys() | part.deeds.keys()
+        noted: dict[int, list[str]] = {}
+        left = []
+        for email, resend in block:
+            ordinary = email not in more and email in days
+            number = self._alone(email, days[email]) if ordinary else self._looked_at(email, part)
+            if number is None:
+                left.append((email, resend))
+            else:
+                noted.setdefault(number, []).append(email)
+        self._skipped += len(noted.get(SKIPPED, ()))
+        for number, emails in noted.items():
+            self._outline.add(emails, number)
         with told():
             self._others.executemany("INSERT INTO others VALUES (?, ?)", left)
-        left.clear()
 
-    def _number(self, email: str, bought: list[Bought], deeds: list[Deed]) -> int | None:
+    def _looked_at(self, email: str, part: _Part) -> int | None:
         """What is to happen to a contact, as the outline's number of it; None when the full way must tell."""
-        known = self._summed(bought)
-        if deeds:
-            if any(what == STRAY for _, what, *_ in deeds):
-                return None
-            known = self._with_deeds(known, deeds)
-            if any(key in self._ours for key in known.left.difference(known.seated)):
-                return None  # who may be in that group by another's hand
-            if not known.day:
-                self._skips["cancelled"] += 1
-                return SKIPPED
-        ended = self._ended(known.day)
-        if ended:
-            self._skips["expired"] += 1
-            return SKIPPED
-        if ended is None:
+        if email in part.odd:
             return None
-        if not known.seated and self._alone is not None and len(self._shown) >= SHOWN:
-            return self._alone
-        return self._joining(email, known)
+        deeds = part.deeds.get(email, ())
+        if (email not in part.days and not deeds) or any(at is cancelled for _, _, at, _, _, cancelled in deeds):
+            return None  # neither time: a cancellation that may be this contact's
+        known = self._with_deeds(self._summed(part.days.get(email, ""), part.seats.get(email, ())), deeds)
+        if any(key in self._ours for key in known.left.difference(known.seated)):
+            return None  # who may be in that group by another's hand
+        if not known.day:
+            self._cancelled += 1
+            return SKIPPED
+        return self._joining(email, known) if known.seated else self._alone(email, known.day)
 
-    def _summed(self, bought: list[Bought]) -> _Sum:
-        known = _Sum()
-        for _, key, day, at, over_at in bought:
-            known.day = max(known.day, day)
-            if key is not None:
-                known.seated[group_key(key, key, self._rules.groups) or ""] = at
-            elif over_at is not None:
-                known.over_at = over_at
+    def _summed(self, day: str, seats: Iterable[Seated]) -> _Sum:
+        known = _Sum(day)
+        for _, name, at, over_at in seats:
+            key = group_key(name, name, self._rules.groups) or ""
+            if at is not None:
+                known.seated[key] = at
+            if over_at is not None:
+                known.over[key] = over_at
         return known
 
-    def _with_deeds(self, known: _Sum, deeds: list[Deed]) -> _Sum:
+    def _with_deeds(self, known: _Sum, deeds: Iterable[Deed]) -> _Sum:
         """Rule 7: a cancellation takes the seats that were bought until then; a purchase after it gives one again."""
         cancelled: dict[str, int] = {}
-        for _, what, key, at, day, ends in deeds:
-            if what == ACT:
-                cancelled[key or ""] = max(cancelled.get(key or "", at), at)
-            else:
-                known.day = max(known.day, day or "")
-                if ends is None or ends < self._first:
-                    known.over_at = max(known.over_at, at)
-                elif key is not None:
-                    known.seated[key] = max(known.seated.get(key, at), at)
-        known.seated = {key: at for key, at in known.seated.items() if at > cancelled.get(key, at - 1)}
-        known.left = frozenset(cancelled)
+        for _, key, at, day, ends, cancelled_at in deeds:
+            known.day = max(known.day, day or "")
+            if key is None:
+                continue
+            if at is not None:
+                times = known.over if ends is None or ends < self._first else known.seated
+                times[key] = max(times.get(key, at), at)
+            if cancelled_at is not None:
+                cancelled[key] = max(cancelled.get(key, cancelled_at), cancelled_at)
+        if cancelled:
+            known.seated = {key: at for key, at in known.seated.items() if at > cancelled.get(key, at - 1)}
+            known.left = frozenset(cancelled)
         return known
 
+    def _alone(self, email: str, day: str) -> int | None:
+        """The number of who has no seat: it follows from the day of the consent."""
+        if day not in self._seatless:
+            number = self._joining(email, _Sum(day))
+            if number is not None and number != SKIPPED and len(self._shown) < SHOWN:
+                return number
+            self._seatless[day] = number
+        return self._seatless[day]
+
     def _joining(self, email: str, known: _Sum) -> int | None:
-        """The number of who joins these groups; None when a group may be named after a performance that is over."""
+        """The number of who joins these groups; None when one may be named after a performance that is over."""
+        if ended := self._ended(known.day):
+            return SKIPPED
         missing = known.seated.keys() - self._living
-        if any(known.seated[key] <= known.over_at for key in missing):
-            return None  # which may be of the same group: the full way tells when its seat was booked
+        if ended is None or any(known.seated[key] <= known.over.get(key, -1) for key in missing):
+            return None
         if GENERAL not in self._living:
             need(self._outline.needed, GENERAL, None)
         for key in missing:
@@ -167,8 +189,6 @@ class Quick:
             self._shown.append(Change(email, True, True, False, {}, frozenset(), None, "", 0, joins, (), (NEW,)))
         if joins not in self._numbers:
             self._numbers[joins] = self._outline.number(Kind(created=True, updated=False, upsert=True, joins=joins))
-            if not known.seated:
-                self._alone = self._numbers[joins]
         return self._numbers[joins]
 
     def _ended(self, booked_on: str) -> bool | None:
@@ -190,25 +210,31 @@ class Quick:
             self.oldest[key] = oldest, whose
 
 
-Told = TypeVar("Told", bound="tuple[str, *tuple[object, ...]]")
+Row = TypeVar("Row", bound="tuple[str, *tuple[object, ...]]")
 
 
-class _Sorted(Generic[Told]):
-    """Rows that are sorted by address, taken contact by contact; `last` is behind every address."""
+class _Sorted(Generic[Row]):
+    """Rows that are sorted by address, taken part by part."""
 
-    def __init__(self, rows: Iterator[Told], last: Told) -> None:
-        self._rows = rows
-        self._last = last
-        self._next = next(rows, last)
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._rows = iter(rows)
+        self._first = list(islice(self._rows, 1))
 
-    def of(self, email: str) -> list[Told]:
-        """Those of this address, which comes after those that were asked for before."""
-        row, rows, last = self._next, self._rows, self._last
-        while row[0] < email:
-            row = next(rows, last)
-        found = []
-        while row[0] == email:
+    def until(self, last: str) -> list[Row]:
+        """Those that are left up to this address."""
+        if not self._first or self._first[0][0] > last:
+            return []
+        found, self._first = self._first, []
+        for row in self._rows:
+            if row[0] > last:
+                self._first.append(row)
+                break
             found.append(row)
-            row = next(rows, last)
-        self._next = row
         return found
+
+
+def _by_address(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row[0], []).append(row)
+    return found

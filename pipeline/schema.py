@@ -114,6 +114,8 @@ SEATING = (
     "tickets",
 )
 """Columns of a booking that consent and seats rest on; a contact's fields need them all."""
+TOUCHED = (*OWNER, "booked_at", "booked_on", "performance_end_on", "tickets")
+"""Columns of a booking that tell what a cancellation in its transaction means."""
 
 REJECT_REASONS = (
     "no_email",

@@ -11,7 +11,7 @@ from pipeline.facts import Circumstances, gather, rules_of, strangers
 from pipeline.forgotten import PREFIX
 from pipeline.outline import Outline
 from pipeline.plan import Change, Facts, decide, first_reach, need
-from pipeline.quick import Quick
+from pipeline.quick import Known, Quick
 from pipeline.spool import parts
 from pipeline.store.buyers import Buyers
 from pipeline.store.database import Database
@@ -64,9 +64,10 @@ class Sketch:
             with (
                 closing(buyers.all_marked()) as marked,
                 closing(buyers.odd(silenced.old_ids)) as odd,
-                closing(buyers.bought(rules.groups, first)) as bought,
+                closing(buyers.days(untouched=not rules.cancelled_counts)) as days,
+                closing(buyers.seats(rules.groups, first)) as seats,
             ):
-                for _ in quick.go(marked, odd, bought, touched.deeds()):
+                for _ in quick.go(marked, Known(odd, days, seats, touched.deeds())):
                     self.progress("plan", found.noted, pending)
         self._name(quick, found)
         return quick.others(self.portion)

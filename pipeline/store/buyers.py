@@ -10,19 +10,14 @@ from sqlalchemy import (
     Connection,
     Select,
     Table,
-    Text,
-    and_,
     case,
-    cast,
     exists,
     func,
-    null,
-    or_,
     select,
     union_all,
 )
 
-from pipeline.schema import BOOKING, CANCELLATION, OWNER, SEATING, Row
+from pipeline.schema import BOOKING, CANCELLATION, OWNER, TOUCHED, Row
 from pipeline.store.bulk import translated
 from pipeline.store.hints import unindexed
 from pipeline.store.tables import bookings, cancellations, marks, members, memberships, suppressions
@@ -31,9 +26,9 @@ IN_ONE = 800
 """Databases limit the number of values in one statement."""
 BLOCK = 5_000
 """Rows that are fetched at once."""
-Bought = tuple[str, str | None, str, int, int | None]
-"""Of one contact's bookings in transactions without a cancellation: address, key of the show or performance in which they
-give a seat (None: those that give none), day and time of the latest, time of the latest for a performance that is over."""
+Seated = tuple[str, str, int | None, int | None]
+"""Of one contact's bookings of one show or performance: address, key, time of the latest that gives a seat, time of the latest
+for a performance that is over."""
 
 
 class Buyers:
@@ -92,30 +87,42 @@ class Buyers:
         query = select(marks.c.email, marks.c.resend).where(marks.c.account == self._account)
         return self._stream(query.order_by(self._sorted(marks.c.email)))
 
-    def bought(self, groups: str, first: str) -> Generator[Bought, None, None]:
-        """What was bought in transactions of which nothing was cancelled, by address; see `Bought`.
+    # The tables are read from end to end and sorted: by an index, each row would be looked for at random.
 
-        `groups` is the policy; a booking gives a seat if it has a show and ends from the day `first` on.  The table is
-        read once from end to end and sorted: with an index, each row would be looked for at random.
+    def days(self, *, untouched: bool) -> Generator[tuple[str, str], None, None]:
+        """By address, the day of everybody's latest booking; if `untouched`, of those of which nothing was cancelled."""
+        email = unindexed(self._db, self._sorted(bookings.c.email))
+        query = select(email, func.max(bookings.c.booked_on)).where(*self._all_current())
+        if untouched:
+            query = query.where(self._untouched())
+        return self._stream(query.group_by(email).order_by(email))
+
+    def seats(self, groups: str, first: str) -> Generator[Seated, None, None]:
+        """What was bought of shows still to come, in transactions of which nothing was cancelled, by address; see `Seated`.
+
+        `groups` is the policy; a booking gives a seat if it has a show and ends from the day `first` on.
         """
-        key = bookings.c.performance_key if groups == "per-performance" else bookings.c.show_key
-        ended = or_(bookings.c.performance_end_on.is_(None), bookings.c.performance_end_on < first)
         if groups == "general-only":
-            seat: ColumnElement[Any] = cast(null(), Text)
-        else:
-            seat = case((and_(~ended, bookings.c.show_key.is_not(None)), key))
-        email, seat = unindexed(self._db, self._sorted(bookings.c.email)), seat.label("seat")
-        greatest = (func.max(column) for column in (bookings.c.booked_on, bookings.c.booked_at))
-        query = select(email, seat, *greatest, func.max(case((ended, bookings.c.booked_at))))
-        mine = unindexed(self._db, bookings.c.account) == self._account
-        query = query.where(mine, bookings.c.current, self._untouched())
-        return self._stream(query.group_by(email, seat).order_by(email, seat))
+            yield from ()
+            return
+        key = bookings.c.performance_key if groups == "per-performance" else bookings.c.show_key
+        comes, theirs = bookings.c.performance_end_on >= first, (*self._all_current(), bookings.c.show_key.is_not(None))
+        email = unindexed(self._db, self._sorted(bookings.c.email))
+        latest = [func.max(case((which, bookings.c.booked_at))) for which in (comes, comes.is_not(True))]
+        query = select(email, key, *latest).where(
+            *theirs, key.in_(select(key).where(*theirs, comes)), self._untouched()
+        )
+        yield from self._stream(query.group_by(email, key).order_by(email))
+
+    def _all_current(self) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        return unindexed(self._db, bookings.c.account) == self._account, bookings.c.current
 
     def _untouched(self) -> ColumnElement[bool]:
         """Nothing of the booking's transaction was cancelled."""
-        cancelled = self._cancelled()
-        if self._db.dialect.name == "sqlite":  # which would look for each booking by an index, one by one
-            return bookings.c.transaction_id.not_in(cancelled)
+        cancelled, other = self._cancelled(), bookings.alias("other")
+        if self._db.dialect.name == "sqlite":  # which finds a number sooner than a text
+            mine = (other.c.account == self._account, other.c.transaction_id.in_(cancelled))
+            return bookings.c.id.not_in(select(other.c.id).where(*mine))
         return ~exists(cancelled.where(cancellations.c.transaction_id == bookings.c.transaction_id))
 
     def _cancelled(self) -> Select[Any]:
@@ -131,14 +138,14 @@ class Buyers:
         return self._stream(query.order_by(transaction))
 
     def touched(self) -> Generator[tuple[Any, ...], None, None]:
-        """The columns SEATING of all current bookings in transactions of which something was cancelled, by transaction."""
+        """The columns TOUCHED of all current bookings in transactions of which something was cancelled, by transaction."""
         transaction = self._sorted(bookings.c.transaction_id)
-        query = select(*(bookings.c[name] for name in SEATING)).where(
+        query = select(*(bookings.c[name] for name in TOUCHED)).where(
             bookings.c.account == self._account, bookings.c.current, bookings.c.transaction_id.in_(self._cancelled())
         )
         return self._stream(query.order_by(transaction))
 
-    def odd(self, contact_ids: Collection[str]) -> Generator[str, None, None]:
+    def odd(self, contact_ids: Collection[str]) -> Generator[tuple[str], None, None]:
         """All about whom more is known than the ledger: acknowledged, suppressed, to be sent again; some several times.
 
         Sorted by address; `contact_ids`: those of suppressed people whose bookings were purged.
@@ -157,8 +164,7 @@ class Buyers:
         ]
         found = union_all(*queries).subquery()
         email = self._sorted(found.c.email)
-        for row in self._stream(select(email).order_by(email)):
-            yield row[0]
+        return self._stream(select(email).order_by(email))
 
     def _sorted(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """A text by its code points, as Python sorts it."""
