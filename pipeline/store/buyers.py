@@ -172,9 +172,9 @@ class Buyers:
 
     def _stream(self, query: Select[Any]) -> Generator[Any, None, None]:
         """The rows, a block at a time."""
-        if self._db.dialect.name == "sqlite":
-            yield from self._unwrapped(query)
-            return
+        return self._unwrapped(query) if self._db.dialect.name == "sqlite" else self._fetched(query)
+
+    def _fetched(self, query: Select[Any]) -> Generator[Any, None, None]:
         with self._db.execute(query, execution_options={"yield_per": BLOCK}) as result:
             for block in result.partitions():
                 yield from block
