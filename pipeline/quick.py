@@ -30,8 +30,8 @@ BLOCK = 5_000
 class Known:
     """What is known of contacts, each sorted by address.
 
-    Who is `odd`, and so not ordinary; the day of everybody's latest booking; the seats in transactions of which nothing was
-    cancelled, and the deeds in the others.
+    Who is `odd`, and so not ordinary; the day of everybody's latest booking; the seats that were bought; and the deeds of
+    transactions in which something was cancelled, whose bookings the others may tell too.
     """
 
     odd: Iterable[tuple[str]]

@@ -98,7 +98,7 @@ class Buyers:
         return self._stream(query.group_by(email).order_by(email))
 
     def seats(self, groups: str, first: str) -> Generator[Seated, None, None]:
-        """What was bought of shows still to come, in transactions of which nothing was cancelled, by address; see `Seated`.
+        """What was bought of shows still to come, by address; see `Seated`.
 
         `groups` is the policy; a booking gives a seat if it has a show and ends from the day `first` on.
         """
@@ -109,9 +109,7 @@ class Buyers:
         comes, theirs = bookings.c.performance_end_on >= first, (*self._all_current(), bookings.c.show_key.is_not(None))
         email = unindexed(self._db, self._sorted(bookings.c.email))
         latest = [func.max(case((which, bookings.c.booked_at))) for which in (comes, comes.is_not(True))]
-        query = select(email, key, *latest).where(
-            *theirs, key.in_(select(key).where(*theirs, comes)), self._untouched()
-        )
+        query = select(email, key, *latest).where(*theirs, key.in_(select(key).where(*theirs, comes)))
         yield from self._stream(query.group_by(email, key).order_by(email))
 
     def _all_current(self) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

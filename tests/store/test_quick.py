@@ -19,6 +19,7 @@ from pipeline.contact import Group, KnownGroup
 from pipeline.facts import Circumstances, Silenced
 from pipeline.forgotten import Forgotten
 from pipeline.naming import Groups
+from pipeline.outline import SHOWN
 from pipeline.schema import BOOKING, CANCELLATION
 from pipeline.sketch import Sketch
 from pipeline.store import tables
@@ -282,6 +283,31 @@ def undone(draw: st.DrawFn) -> tuple[list[dict[str, object]], list[dict[str, obj
     adopted=False,
     policy={"cancelled_counts": False},
 )
+@example(  # the same, of what nothing was cancelled
+    facts=(
+        [
+            plain(ANNE, booked_at=5),
+            plain(EVE, "T3", booked_at=7),
+            plain(ANNE, "T2", performance_key="id:R2", performance_end_on="2026-01-01", booked_at=9),
+        ],
+        [],
+    ),
+    living=False,
+    adopted=False,
+    policy={},
+)
+@example(  # whose consent rests on an old booking, for the later one was cancelled and does not count
+    facts=([plain(ANNE, booked_on="2023-03-01"), plain(ANNE, "T2", booked_at=2)], [act("T2", None)]),
+    living=False,
+    adopted=False,
+    policy={"cancelled_counts": False},
+)
+@example(  # whose seat was cancelled, so that nobody needs the group
+    facts=([plain(ANNE)], [act("T1", None)]),
+    living=False,
+    adopted=False,
+    policy={},
+)
 @example(  # whose seat is younger than it seems: the group is named after another's
     facts=(
         [
@@ -309,6 +335,26 @@ def test_who_cancelled_is_planned_alike_both_ways(database: Database, facts, liv
     ours = ["show:id:S2"] if adopted else []
     whole = told(Sketch(account(name, policy), database, around, 1_000), ours)
     assert told(Sketch(account(name, policy), database, around, 1), ours) == whole
+
+
+def test_more_people_than_are_shown_are_planned_alike_both_ways(database: Database) -> None:
+    days = [AS_OF, AS_OF - timedelta(days=900)]
+    sold = [
+        plain(
+            f"p{number:04}@exemple.test",
+            f"T{number}",
+            show_key=None if number % 3 else "id:S2",
+            booked_on=days[number % 7 == 0].isoformat(),
+        )
+        for number in range(SHOWN * 7 // 6 + 30)
+    ]
+    marked = [{"email": row["email"], "resend": False} for row in sold]
+    fill(database, "demo", bookings=sold, marks=marked, cancellations=[act(f"T{SHOWN + 100}", None)])
+    with database.transaction() as connection:
+        around = Circumstances(AS_OF, Groups({}, []), Silenced.of(State(connection, "demo")))
+    whole = told(Sketch(account("demo", {}), database, around, 10_000))
+    assert told(Sketch(account("demo", {}), database, around, 1_000)) == whole
+    assert len(whole["preview"].changes) == SHOWN < whole["preview"].contacts
 
 
 def test_the_suppressed_who_were_forgotten_are_found_by_the_full_way(database: Database) -> None:
