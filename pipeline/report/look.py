@@ -46,6 +46,7 @@ class Look:
         made = Environment(
             loader=FileSystemLoader([*self.folders, TEMPLATES]),
             autoescape=True,
+            optimized=False,  # a process draws few pages: less is gained than the looking costs
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
