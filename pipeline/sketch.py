@@ -1,4 +1,7 @@
-"""From the marks to the outline of a plan, some thousands of contacts at a time; and their changes again when they are sent."""
+"""From the marks to the outline of a plan, some thousands of contacts at a time; and their changes again when they are sent.
+
+A plan of no more contacts than are looked at at once is kept as it was decided: few nights have a larger one.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,7 @@ class Sketch:
     around: Circumstances
     portion: int
     progress: Callable[[str, int, int], None] = field(default=lambda stage, done, total: None)
+    kept: dict[str, Change] = field(default_factory=dict)
 
     def outline(self, adopted: Collection[str]) -> tuple[Outline, set[tuple[str, str]]]:
         """The plan of all marked contacts in outline; and who may be in which group by another's hand."""
@@ -37,11 +41,16 @@ class Sketch:
         with self.database.transaction(reading=True) as connection:
             total = Buyers(connection, self.account.name).pending()
         self.progress("plan", 0, total)
+        self.kept.clear()
+        whole = total <= self.portion
         for marked in self._after_the_quick(found, total, adopted):
             with self.database.transaction() as connection:
-                facts = gather(connection, self.account, marked, self.around, bare=True)
+                facts = gather(connection, self.account, marked, self.around, bare=not whole)
             asked |= strangers(facts, adopted)
-            found.note(decide(facts, self.account.file.policy), facts.members)
+            decided = decide(facts, self.account.file.policy)
+            found.note(decided, facts.members)
+            if whole:
+                self.kept.update({change.email: change for change in decided.changes})
             self.progress("plan", found.noted, total)
         found.settle(self.around.groups, self.account.file.policy)
         return found, asked
@@ -95,6 +104,8 @@ class Sketch:
 
     def changes(self, emails: Collection[str]) -> list[Change]:
         """The changes of some of the contacts, as they were when the outline was made."""
+        if self.kept:
+            return [self.kept[email] for email in sorted(emails) if email in self.kept]
         return list(decide(self._facts(emails), self.account.file.policy).changes)
 
     def _facts(self, emails: Collection[str]) -> Facts:

@@ -109,6 +109,7 @@ def told(sketch: Sketch, adopted: Sequence[str] = ()) -> dict[str, Any]:
         "expected": sorted(outline.expected()),
         "quiet": sorted(outline.quiet()),
         "waits": [email for email in PEOPLE if outline.waits(email)],
+        "changes": sketch.changes(PEOPLE),
         "batches": [(sorted(b.groups), [outline.people(part) for part in (*b.first, *b.again)]) for b in packed],
     }
 
