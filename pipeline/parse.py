@@ -482,8 +482,9 @@ def _offsets_of_days(first: int, last: int, zone: ZoneInfo, offset_of: OffsetOf)
 
 @lru_cache(maxsize=4 * _PAGES)
 def _offsets_of_page(page: int, zone: ZoneInfo, offset_of: OffsetOf) -> Integers:
-    days = range(page * _PAGE, (page + 1) * _PAGE)
-    return np.array([_offsets_of_day(day, zone, offset_of) for day in days], dtype=np.int64)
+    days = range(page * _PAGE, (page + 1) * _PAGE + 1)
+    starts = np.array([offset_of(day * DAY, zone) for day in days], dtype=np.int64)
+    return np.stack([starts[:-1], starts[1:]], axis=1)  # the next day's start will do for the end
 
 
 def _offsets_of_day(day: int, zone: ZoneInfo, offset_of: OffsetOf) -> tuple[int, int]:
