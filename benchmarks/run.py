@@ -6,6 +6,7 @@ Every result is held against a slow reference; the figures go to RESULTS.md.  `-
 from __future__ import annotations
 
 import argparse
+import compileall
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ import push
 import sftp
 import sizes
 import startup
-from measure import PEERS_PYTHON, load, machine, versions
+from measure import PEERS_PYTHON, ROOT, load, machine, versions
 from report import Circumstances, Section, case, ratios, write
 
 CASES: dict[str, tuple[Callable[[Sequence[int]], Section], Sequence[int], str]] = {
@@ -33,6 +34,7 @@ CASES: dict[str, tuple[Callable[[Sequence[int]], Section], Sequence[int], str]] 
 def main(words: Sequence[str]) -> None:
     """Measure what is asked for; each case is written as soon as it is done."""
     chosen = _parser().parse_args(words)
+    compileall.compile_dir(ROOT / "pipeline", quiet=1)  # as an installation has it
     peers = list(sizes.PEERS) if PEERS_PYTHON.exists() else [sizes.PLAIN]
     if chosen.check:
         for size in sizes.measured(sizes.Asked(chosen.sizes, 1, peers)):
