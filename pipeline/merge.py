@@ -22,6 +22,7 @@ from pipeline.spill import Coded, Column, Integers, Spill, column_of, whole
 
 MANY = 5_000
 """Lines from which on pandas numbers values so much quicker that its import pays: a history's, hardly a day's."""
+_LARGEST = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,10 @@ def aggregate(lines: pa.Table) -> Part:
 
     `lines`: the columns of the schema `LINES`, each in one piece, and `file`.
     """
-    keyed = _with_keys(lines)
-    bought = pc.equal(keyed.column("operation").cast(pa.string()), pa.scalar("purchase"))
-    cancelled = _cancellations(_Lines(keyed.filter(pc.invert(bought))))
-    return Part(_bookings(_Lines(keyed.filter(bought))), cancelled, lines.num_rows)
+    keyed = _Lines(_with_keys(lines))
+    bought = pc.equal(keyed.column("operation").cast(pa.string()), pa.scalar("purchase")).to_numpy(zero_copy_only=False)
+    cancelled = _cancellations(keyed, np.flatnonzero(~bought))
+    return Part(_bookings(keyed, np.flatnonzero(bought)), cancelled, lines.num_rows)
 
 
 # Keys
@@ -90,23 +91,31 @@ def aggregate(lines: pa.Table) -> Part:
 def _with_keys(lines: pa.Table) -> pa.Table:
     """The lines with the keys of their shows and performances, worked out once per combination of words."""
     show, first = _combined(lines, "show_id", "show_title")
-    keys = [policy.show_key(*words) for words in _words(lines.take(column_of(first)), "show_id", "show_title")]
+    keys = [policy.show_key(*words) for words in _words(lines, first, "show_id", "show_title")]
     lines = lines.append_column("show_key", _coded(keys, show))
     names = ("performance_id", "show_title", "performance_start")
     performance, first = _combined(lines, *names)
-    keys = [policy.performance_key(*words) for words in _words(lines.take(column_of(first)), *names)]
+    keys = [policy.performance_key(*words) for words in _words(lines, first, *names)]
     return lines.append_column("performance_key", _coded(keys, performance))
 
 
 def _combined(lines: pa.Table, *names: str) -> tuple[Integers, Integers]:
     """A number per row, the same for rows that agree in these columns; and where each number occurs first."""
-    combined = np.zeros(lines.num_rows, dtype=np.int64)
-    for name in names:
-        column = whole(lines.column(name))
-        coded = cast(Coded, column) if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        codes = _codes(coded)
-        combined = _numbered(combined * (len(coded.dictionary) + 1) + codes + 1)[0]
-    return combined, np.unique(combined, return_index=True)[1]
+    columns = [whole(lines.column(name)) for name in names]
+    combined = _agreeing(*(_codes(_encoded(column)) for column in columns))
+    return combined, np.flatnonzero(np.diff(np.maximum.accumulate(combined), prepend=-1))
+
+
+def _agreeing(*columns: Integers) -> Integers:
+    """A number per row, as they first occur: the same for rows that agree in all of these columns, of numbers from -1 on."""
+    combined, size = np.zeros(len(columns[0]), dtype=np.int64), 1
+    for numbers in columns:
+        base = int(numbers.max(initial=-1)) + 2
+        if size > _LARGEST // base:
+            combined, distinct = _numbered(combined)
+            size = len(distinct)
+        combined, size = combined * base + numbers + 1, size * base
+    return _numbered(combined)[0]
 
 
 def _numbered(values: Integers) -> tuple[Integers, Integers]:
@@ -120,8 +129,9 @@ def _numbered(values: Integers) -> tuple[Integers, Integers]:
     return codes.astype(np.int64), distinct
 
 
-def _words(rows: pa.Table, *names: str) -> Iterator[tuple[str | None, ...]]:
-    return zip(*(rows.column(name).cast(pa.string()).to_pylist() for name in names), strict=True)
+def _words(lines: pa.Table, rows: Integers, *names: str) -> Iterator[tuple[str | None, ...]]:
+    chosen = lines.select(names).take(column_of(rows))
+    return zip(*(chosen.column(name).cast(pa.string()).to_pylist() for name in names), strict=True)
 
 
 def _coded(keys: list[str | None], numbers: Integers) -> Coded:
@@ -129,6 +139,10 @@ def _coded(keys: list[str | None], numbers: Integers) -> Coded:
     known: dict[str, int] = {}
     codes = np.array([-1 if key is None else known.setdefault(key, len(known)) for key in keys], dtype=np.int32)
     return pa.DictionaryArray.from_arrays(column_of(codes[numbers], filled=False), pa.array(list(known), pa.string()))
+
+
+def _encoded(column: Column) -> Coded:
+    return column if isinstance(column, pa.DictionaryArray) else column.dictionary_encode()
 
 
 def _codes(column: Coded) -> Integers:
@@ -167,6 +181,8 @@ class _Groups:
 
     def first(self, column: Column) -> Column:
         """Per group the first value that is there."""
+        if column.null_count == len(column):
+            return column[: len(self.single) + len(self.starts)]
         chosen = self.order[self.starts]
         if column.null_count and len(self.order):
             filled = np.where(
@@ -176,7 +192,7 @@ class _Groups:
             )
             places = np.minimum.reduceat(filled, self.starts)
             chosen = self.order[np.where(places < len(self.order), places, self.starts)]
-        return column.take(column_of(np.concatenate([self.single, chosen])))
+        return _taken(column, np.concatenate([self.single, chosen]))
 
     def total(self, numbers: Integers) -> Integers:
         """Per group the sum."""
@@ -194,18 +210,20 @@ class _Groups:
         """Per group the different texts joined; each combination is put together once."""
         words: list[str | None] = column.dictionary.to_pylist()
         codes = _codes(column)
-        listed, ends = codes[self.order].tolist(), [*self.starts.tolist(), len(self.order)][1:]
+        several = self._reduced(np.minimum, codes)[len(self.single) :]
+        differing = np.flatnonzero(several != self._reduced(np.maximum, codes)[len(self.single) :])
+        listed = codes[self.order].tolist()
+        ends = np.append(self.starts, len(self.order))[differing + 1].tolist()
         known: dict[tuple[int, ...], int] = {}
-        several = np.empty(len(self.starts), dtype=np.int32)
-        for group, (start, end) in enumerate(zip(self.starts.tolist(), ends, strict=True)):
+        for group, start, end in zip(differing.tolist(), self.starts[differing].tolist(), ends, strict=True):
             combination = tuple(listed[start:end])
             if (code := known.get(combination)) is None:
                 text = policy.joined(words[code] if code >= 0 else None for code in combination)
                 words.append(text)
                 code = known[combination] = -1 if text is None else len(words) - 1
             several[group] = code
-        found = column_of(np.concatenate([codes[self.single], several]), filled=False).cast(pa.int32())
-        return pa.DictionaryArray.from_arrays(found, pa.array(words, pa.string()))
+        found = column_of(np.concatenate([codes[self.single], several]).astype(np.int32), filled=False)
+        return pa.DictionaryArray.from_arrays(found, pa.array(words, pa.string()), safe=False)
 
     def places(self, lines: _Lines) -> tuple[Integers, Column]:
         """Per group the file of its first line, and the numbers of its lines in that file as `2,3`."""
@@ -213,32 +231,36 @@ class _Groups:
         first = file[self.order[self.starts]]
         counts = np.diff(np.append(self.starts, len(self.order)))
         kept = file[self.order] == np.repeat(first, counts)
-        texts = lines.column("line").cast(pa.string())
-        alone = texts.take(column_of(self.single))
+        line = lines.column("line")
+        alone = _taken(line, self.single).cast(pa.string())
         if not len(self.starts):
             return file[self.single], alone
         ends = np.cumsum(np.add.reduceat(kept.astype(np.int64), self.starts))
         starts = column_of(np.concatenate([[0], ends])).cast(pa.int32())
-        lists = pa.ListArray.from_arrays(cast("pa.Int32Array", starts), texts.take(column_of(self.order[kept])))
+        texts = _taken(line, self.order[kept]).cast(pa.string())
+        lists = pa.ListArray.from_arrays(cast("pa.Int32Array", starts), texts)
         return np.concatenate([file[self.single], first]), pa.concat_arrays(
             [alone, cast(Column, pc.binary_join(lists, ","))]
         )
 
 
-def _grouped(lines: _Lines, *keys: Integers) -> _Groups:
-    """Group the lines that agree in transaction, performance and `keys`; groups in the order of their first lines."""
-    combined = np.zeros(lines.rows, dtype=np.int64)
-    codes = (
-        _codes(lines.column("transaction_id").dictionary_encode()),
-        _codes(cast(Coded, lines.column("performance_key"))),
+def _taken(column: Column, rows: Integers) -> Column:
+    return pc.take(column, column_of(rows), boundscheck=False)
+
+
+def _grouped(lines: _Lines, rows: Integers, *keys: Integers) -> _Groups:
+    """Group those of these rows that agree in transaction, performance and `keys`; groups in the order of their first lines."""
+    transactions = _taken(lines.column("transaction_id"), rows)
+    combined = _agreeing(
+        _codes(_encoded(transactions)),
+        _codes(_encoded(lines.column("performance_key")))[rows],
+        *(_numbered(key[rows])[0] for key in keys),
     )
-    for numbers in (*codes, *(_numbered(key)[0] for key in keys)):
-        combined = _numbered(combined * (int(numbers.max(initial=0)) + 1) + numbers)[0]
-    several = np.bincount(combined, minlength=1)[combined] > 1 if lines.rows else np.zeros(0, dtype=np.bool_)
+    several = np.bincount(combined, minlength=1)[combined] > 1 if len(rows) else np.zeros(0, dtype=np.bool_)
     order = np.flatnonzero(several)
     order = order[np.argsort(combined[order], kind="stable")]
     starts = np.flatnonzero(np.diff(combined[order], prepend=-1))
-    return _Groups(np.flatnonzero(~several), order, starts)
+    return _Groups(rows[~several], rows[order], starts)
 
 
 def _days(days: Integers) -> Column:
@@ -253,14 +275,14 @@ def _written(column: Column) -> Column:
     if not pa.types.is_date(column.type):
         return column
     coded = column.dictionary_encode()
-    return pa.DictionaryArray.from_arrays(coded.indices, coded.dictionary.cast(pa.string()))
+    return pa.DictionaryArray.from_arrays(coded.indices, coded.dictionary.cast(pa.string()), safe=False)
 
 
-def _bookings(lines: _Lines) -> pa.Table:
-    """One row per booking."""
-    groups = _grouped(lines)
+def _bookings(lines: _Lines, rows: Integers) -> pa.Table:
+    """One row per booking that these rows tell of."""
+    groups = _grouped(lines, rows)
     files, numbers = groups.places(lines)
-    columns = {name: groups.first(_written(lines.column(name))) for name in (*BOOKING[:3], *CARRIED)}
+    columns = {name: _written(groups.first(lines.column(name))) for name in (*BOOKING[:3], *CARRIED)}
     columns["booked_at"] = pa.array(groups.latest(lines.numbers("transaction_at")))
     columns["booked_on"] = _days(groups.latest(lines.numbers("transaction_on")))
     columns |= {name: groups.joined(cast(Coded, lines.column(name))) for name in JOINED}
@@ -268,12 +290,12 @@ def _bookings(lines: _Lines) -> pa.Table:
     return pa.table({name: columns[name] for name in BOOKING} | {"file": pa.array(files), "lines": numbers})
 
 
-def _cancellations(lines: _Lines) -> pa.Table:
-    """One row per (transaction, performance, instant): the lines of one act are summed."""
-    groups = _grouped(lines, lines.numbers("transaction_at"))
+def _cancellations(lines: _Lines, rows: Integers) -> pa.Table:
+    """One row per (transaction, performance, instant) that these rows tell of: the lines of one act are summed."""
+    groups = _grouped(lines, rows, lines.numbers("transaction_at"))
     files, numbers = groups.places(lines)
     named = {"cancelled_at": "transaction_at", "cancelled_on": "transaction_on"}
-    columns = {name: groups.first(_written(lines.column(named.get(name, name)))) for name in CANCELLATION}
+    columns = {name: _written(groups.first(lines.column(named.get(name, name)))) for name in CANCELLATION}
     columns["cancelled_at"] = columns["cancelled_at"].cast(pa.int64())
     columns["tickets"] = pa.array(groups.total(lines.numbers("tickets")))
     return pa.table({name: columns[name] for name in CANCELLATION} | {"file": pa.array(files), "lines": numbers})
