@@ -12,7 +12,7 @@ import io
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -66,10 +66,10 @@ class Lines:
     def records(self) -> Records:
         """Where they are."""
         view = np.frombuffer(self.data, dtype=np.uint8)
-        ends = np.flatnonzero(view == _LF).astype(np.int64)
+        ends = np.flatnonzero(view == _LF)
         starts = np.concatenate([[0], ends[:-1] + 1])
         lines = np.arange(self.line, self.line + len(ends), dtype=np.int64)
-        return Records(bytes(self.data), self.offset, starts, _without_cr(view, starts, ends), lines)
+        return Records(cast(bytes, self.data.obj), self.offset, starts, _without_cr(view, starts, ends), lines)
 
 
 def header(content: Content, delimiter: str) -> list[str]:
