@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import gzip
 import hashlib
 import os
 import shutil
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,7 +18,7 @@ from typing import Any, BinaryIO, cast
 
 from isal import igzip
 
-from pipeline.content import open_file
+from pipeline.content import DAMAGED, open_file
 from pipeline.errors import StateError
 from pipeline.scratch import scratch
 
@@ -203,7 +201,9 @@ def _linked(place: Path, path: Path) -> bool:
 
 def _open(place: Path) -> BinaryIO:
     """An archived file, as it came."""
-    return cast(BinaryIO, gzip.open(place) if place.suffix == _PACKED else place.open("rb"))
+    if place.suffix != _PACKED:
+        return place.open("rb")
+    return cast(BinaryIO, igzip.open(place))  # type: ignore[no-untyped-call]
 
 
 def _unpack(packed: Path, target: BinaryIO) -> None:
@@ -212,7 +212,7 @@ def _unpack(packed: Path, target: BinaryIO) -> None:
         while True:
             try:
                 data = source.read(BLOCK)
-            except (OSError, EOFError, zlib.error) as error:
+            except (OSError, EOFError, *DAMAGED) as error:
                 raise StateError(
                     f"the archived file {packed} is damaged", "bring it again with --refetch or --file"
                 ) from error
@@ -226,7 +226,7 @@ def _intact(packed: Path, digest: str) -> bool:
     try:
         with _open(packed) as source:
             return hashlib.file_digest(cast(Any, source), "sha256").hexdigest() == digest
-    except (OSError, EOFError, zlib.error):
+    except (OSError, EOFError, *DAMAGED):
         return False
 
 

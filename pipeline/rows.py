@@ -47,9 +47,10 @@ class Rows:
 
     def text(self, field: str) -> Column | None:
         """A column as it was written; None when the file does not have it."""
-        if field not in self.table.column_names:
+        place = self.table.schema.get_field_index(field)
+        if place < 0:
             return None
-        column = self.table.column(field)
+        column = self.table.column(place)
         return cast(Column, column.chunk(0) if column.num_chunks == 1 else column.combine_chunks())
 
 
