@@ -72,7 +72,8 @@ def test_help_loads_nothing_heavy(words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("kind", ["cyberimpact", "csv"])
 def test_a_night_loads_no_library_that_it_does_not_need(world: World, kind: str) -> None:
-    world.day("2026-03-01", [buy("T1", "2026-03-01 10:00:00", "anne@exemple.test")])
+    lines = [buy(f"T{number}", "2026-03-01 10:00:00", f"anne{number}@exemple.test") for number in range(30)]
+    world.day("2026-03-01", [*lines, buy("T99", "2026-03-01 10:00:00", "anne chez exemple.test")])
     spared = SPARED
     if kind == "csv":
         path = world.config / "accounts" / "demo.toml"
