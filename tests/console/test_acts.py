@@ -19,7 +19,7 @@ from pipeline.console.errands import Errand, Errands
 from pipeline.doors import Outside, open_state, setting
 from pipeline.errors import Held
 from pipeline.log import write_to
-from pipeline.outline import STRANGER, Kind, Outline
+from pipeline.outline import Kind, Outline
 
 ANNE, BEN = "anne.roy@exemple.test", "benoit.cote@exemple.test"
 
@@ -142,7 +142,7 @@ def test_a_fingerprint_tells_people_apart_whom_no_preview_lists():
     def plan(*emails):
         outline = Outline(date(2026, 3, 3))
         number = outline.number(Kind(created=True, updated=False, upsert=True, joins=("general",)))
-        outline.add([(email, number, STRANGER) for email in emails])
+        outline.add(emails, number)
         return outline.fingerprint()
 
     assert plan(ANNE) == plan(ANNE) != plan(BEN)
