@@ -20,6 +20,8 @@ from pipeline import policy
 from pipeline.schema import BOOKING, CANCELLATION, CARRIED, JOINED
 from pipeline.spill import Coded, Column, Integers, Spill, column_of, whole
 
+MANY = 5_000
+"""Lines from which on pandas numbers values so much quicker that its import pays: a history's, hardly a day's."""
 _LARGEST = 2**62
 
 
@@ -118,8 +120,13 @@ def _agreeing(*columns: Integers) -> Integers:
 
 def _numbered(values: Integers) -> tuple[Integers, Integers]:
     """A number per value, as they first occur; and the values by their numbers."""
-    coded = column_of(values).dictionary_encode()
-    return _codes(coded), coded.dictionary.to_numpy()
+    if len(values) < MANY:
+        coded = column_of(values).dictionary_encode()
+        return _codes(coded), coded.dictionary.to_numpy()
+    import pandas as pd
+
+    codes, distinct = pd.factorize(values)
+    return codes.astype(np.int64), distinct
 
 
 def _words(lines: pa.Table, rows: Integers, *names: str) -> Iterator[tuple[str | None, ...]]:

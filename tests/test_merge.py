@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.merge import Entries
+from pipeline.merge import MANY, Entries
 from pipeline.project import Desired, Rules, project
 from pipeline.schema import LINES, Row
 from pipeline.spill import Spill
@@ -193,6 +193,7 @@ def test_lines_that_are_laid_out_on_disk_give_the_same_rows(
 
 
 def test_many_lines_are_merged_as_few_are() -> None:
+    """Many at once are numbered by pandas, the few of a part without it."""
     lines = [
         bought(
             f"T{number % 2500}",
@@ -204,7 +205,7 @@ def test_many_lines_are_merged_as_few_are() -> None:
             operation="cancellation" if number % 13 == 0 else "purchase",
             line=number + 2,
         )
-        for number in range(6000)
+        for number in range(MANY + 1000)
     ]
     told = [sorted(map(repr, rows)) for rows in entries(lines)]
     assert [sorted(map(repr, rows)) for rows in entries(lines, gathered=500)] == told
