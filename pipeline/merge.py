@@ -20,8 +20,8 @@ from pipeline import policy
 from pipeline.schema import BOOKING, CANCELLATION, CARRIED, JOINED
 from pipeline.spill import Coded, Column, Integers, Spill, column_of, whole
 
-MANY = 5_000
-"""Lines from which on pandas numbers values so much quicker that its import pays: a history's, hardly a day's."""
+MANY = 150_000
+"""Values at once from which on pandas numbers them so much quicker that its import pays: a part of some 5 million lines."""
 _LARGEST = 2**62
 
 
@@ -112,15 +112,15 @@ def _agreeing(*columns: Integers) -> Integers:
     for numbers in columns:
         base = int(numbers.max(initial=-1)) + 2
         if size > _LARGEST // base:
-            combined, distinct = _numbered(combined)
+            combined, distinct = numbered(combined)
             size = len(distinct)
         combined, size = combined * base + numbers + 1, size * base
-    return _numbered(combined)[0]
+    return numbered(combined)[0]
 
 
-def _numbered(values: Integers) -> tuple[Integers, Integers]:
-    """A number per value, as they first occur; and the values by their numbers."""
-    if len(values) < MANY:
+def numbered(values: Integers, many: int = MANY) -> tuple[Integers, Integers]:
+    """A number per value, as they first occur; and the values by their numbers.  From `many` values on, by pandas."""
+    if len(values) < many:
         coded = column_of(values).dictionary_encode()
         return _codes(coded), coded.dictionary.to_numpy()
     import pandas as pd
@@ -254,7 +254,7 @@ def _grouped(lines: _Lines, rows: Integers, *keys: Integers) -> _Groups:
     combined = _agreeing(
         _codes(_encoded(transactions)),
         _codes(_encoded(lines.column("performance_key")))[rows],
-        *(_numbered(key[rows])[0] for key in keys),
+        *(numbered(key[rows])[0] for key in keys),
     )
     several = np.bincount(combined, minlength=1)[combined] > 1 if len(rows) else np.zeros(0, dtype=np.bool_)
     order = np.flatnonzero(several)
@@ -265,7 +265,7 @@ def _grouped(lines: _Lines, rows: Integers, *keys: Integers) -> _Groups:
 
 def _days(days: Integers) -> Column:
     """Days since 1970 as ISO texts; few days occur, so each is written once."""
-    codes, distinct = _numbered(days)
+    codes, distinct = numbered(days)
     texts = pa.array(distinct.astype(np.int32)).cast(pa.date32()).cast(pa.string())
     return pa.DictionaryArray.from_arrays(column_of(codes).cast(pa.int32()), texts)
 

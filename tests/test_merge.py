@@ -8,12 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.merge import MANY, Entries
+from pipeline.merge import Entries, numbered
 from pipeline.project import Desired, Rules, project
 from pipeline.schema import LINES, Row
 from pipeline.spill import Spill
@@ -192,24 +193,11 @@ def test_lines_that_are_laid_out_on_disk_give_the_same_rows(
     assert [sorted(map(repr, rows)) for rows in entries(*files, handful=handful, gathered=gathered)] == told
 
 
-def test_many_lines_are_merged_as_few_are() -> None:
-    """Many at once are numbered by pandas, the few of a part without it."""
-    lines = [
-        bought(
-            f"T{number % 2500}",
-            number % 7,
-            f"p{number % 900}@exemple.ca",
-            show_id=None if number % 5 == 0 else f"S{number % 11}",
-            performance_id=None,
-            price_category=f"Cat {number % 3}",
-            operation="cancellation" if number % 13 == 0 else "purchase",
-            line=number + 2,
-        )
-        for number in range(MANY + 1000)
-    ]
-    told = [sorted(map(repr, rows)) for rows in entries(lines)]
-    assert [sorted(map(repr, rows)) for rows in entries(lines, gathered=500)] == told
-    assert all(told)
+@given(st.lists(st.integers(-1, 2**62), max_size=50), st.integers(0, 60))
+def test_many_values_are_numbered_as_few_are(values: list[int], many: int) -> None:
+    codes, distinct = numbered(np.array(values, dtype=np.int64), many)
+    assert distinct.tolist() == list(dict.fromkeys(values))
+    assert [distinct[code] for code in codes] == values
 
 
 @given(_lines())
