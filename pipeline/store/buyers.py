@@ -87,11 +87,12 @@ class Buyers:
         query = select(marks.c.email, marks.c.resend).where(marks.c.account == self._account)
         return self._stream(query.order_by(self._sorted(marks.c.email)))
 
-    # The tables are read from end to end and sorted: by an index, each row would be looked for at random.
-
     def days(self, *, untouched: bool) -> Generator[tuple[str, str], None, None]:
-        """By address, the day of everybody's latest booking; if `untouched`, of those of which nothing was cancelled."""
-        email = unindexed(self._db, self._sorted(bookings.c.email))
+        """By address, the day of everybody's latest booking; if `untouched`, of those of which nothing was cancelled.
+
+        The index `bookings_by_email` has all that is asked for, sorted.
+        """
+        email = self._sorted(bookings.c.email)
         query = select(email, func.max(bookings.c.booked_on)).where(*self._all_current())
         if untouched:
             query = query.where(self._untouched())
@@ -100,7 +101,8 @@ class Buyers:
     def seats(self, groups: str, first: str) -> Generator[Seated, None, None]:
         """What was bought of shows still to come, by address; see `Seated`.
 
-        `groups` is the policy; a booking gives a seat if it has a show and ends from the day `first` on.
+        `groups` is the policy; a booking gives a seat if it has a show and ends from the day `first` on.  The
+        table is read from end to end and sorted: by an index, each row would be looked for at random.
         """
         if groups == "general-only":
             yield from ()

@@ -105,7 +105,7 @@ bookings = Table(
     Column("net_cents", BigInteger, nullable=False),
     comment="The ledger's bookings; of the versions of one booking, the one of greatest precedence is current.",
 )
-Index("bookings_by_email", bookings.c.email, bookings.c.account)
+Index("bookings_by_email", bookings.c.email, bookings.c.account, bookings.c.current, bookings.c.booked_on)
 Index("bookings_by_transaction", bookings.c.transaction_id, bookings.c.account)
 Index("bookings_by_load", bookings.c.load_id, bookings.c.booked_on, bookings.c.current)
 Index("bookings_by_contact", bookings.c.contact_id, bookings.c.account)

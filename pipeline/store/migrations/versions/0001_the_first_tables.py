@@ -69,7 +69,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("bookings", schema=None) as batch_op:
         batch_op.create_index("bookings_by_contact", ["contact_id", "account"], unique=False)
-        batch_op.create_index("bookings_by_email", ["email", "account"], unique=False)
+        batch_op.create_index("bookings_by_email", ["email", "account", "current", "booked_on"], unique=False)
         batch_op.create_index("bookings_by_load", ["load_id", "booked_on", "current"], unique=False)
         batch_op.create_index("bookings_by_transaction", ["transaction_id", "account"], unique=False)
 
