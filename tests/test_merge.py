@@ -194,6 +194,7 @@ def test_lines_that_are_laid_out_on_disk_give_the_same_rows(
 
 
 @given(st.lists(st.integers(-1, 2**62), max_size=50), st.integers(0, 60))
+@settings(deadline=None)  # the first of many imports pandas
 def test_many_values_are_numbered_as_few_are(values: list[int], many: int) -> None:
     codes, distinct = numbered(np.array(values, dtype=np.int64), many)
     assert distinct.tolist() == list(dict.fromkeys(values))
