@@ -112,7 +112,7 @@ class Buyers:
         email = unindexed(self._db, self._sorted(bookings.c.email))
         latest = [func.max(case((which, bookings.c.booked_at))) for which in (comes, comes.is_not(True))]
         query = select(email, key, *latest).where(*theirs, key.in_(select(key).where(*theirs, comes)))
-        yield from self._stream(query.group_by(email, key).order_by(email))
+        yield from self._stream(query.group_by(email, key).order_by(email, key))
 
     def _all_current(self) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         return unindexed(self._db, bookings.c.account) == self._account, bookings.c.current
