@@ -52,8 +52,7 @@ class Appending:
         if self._db.dialect.name == "postgresql":
             self._copy(table, rows)
         elif self._staged is None:
-            for start in range(0, rows.num_rows, _STEP):
-                self._db.execute(insert(table), rows.slice(start, _STEP).to_pylist())
+            self._insert(table, rows)
         else:
             self._stage(table, rows)
 
@@ -78,6 +77,15 @@ class Appending:
         if self._columns is not None:
             self._columns.close()
             self._columns = None
+
+    def _insert(self, table: Table, rows: pa.Table) -> None:
+        """Texts and numbers go to SQLite's driver as they are: SQLAlchemy would take each row apart and convert nothing."""
+        names = [column.name for column in table.columns if column.name in rows.column_names]
+        statement = str(insert(table).compile(dialect=self._db.dialect, column_keys=names))
+        for start in range(0, rows.num_rows, _STEP):
+            columns = rows.select(names).slice(start, _STEP).columns
+            values = zip(*(column.to_pylist() for column in columns), strict=True)
+            self._db.exec_driver_sql(statement, list(values))
 
     def _copy(self, table: Table, rows: pa.Table) -> None:
         from pyarrow import csv
