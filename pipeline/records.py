@@ -99,7 +99,7 @@ def split(content: Content, delimiter: str) -> Iterator[Records]:
 
 def check_number(content: Content, delimiter: str) -> None:
     """UntrustedFile, before any of them is looked at, if there are too many records."""
-    if content.line_ends > MAX_RECORDS:
+    if content.line_ends > MAX_RECORDS + 1:  # the header is no record
         for _ in split(content, delimiter):
             pass
 
@@ -147,6 +147,7 @@ class Cutter:
         """Leave out the first record."""
         if (self._data or self._more()) and self._find(1, _HEADER) is None:
             self.records(1)
+        self._total = 0
 
     def lines(self) -> Lines | None:
         """The next block as if every line were a record, where that is worth trying."""

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from world import COLUMNS, buy, text
 
+from pipeline.content import open_file
+from pipeline.records import MAX_RECORDS, check_number, split
+
 from .measured import MIB, Measured, measured
 
 HEADER = ";".join(COLUMNS) + "\n"
@@ -106,6 +109,14 @@ def test_more_lines_than_anybody_sells_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "lignes.csv"
     path.write_text(HEADER + LINE + "x\n" * 20_000_001)
     refused(measured("check", str(path)), "lignes.csv: it has more than 20000000 lines", peak=1200)
+
+
+def test_as_many_lines_as_a_file_may_have_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "lignes.csv"
+    path.write_text(HEADER + "x\n" * MAX_RECORDS)
+    content = open_file(path)
+    check_number(content, ";")
+    assert sum(len(found.starts) for found in split(content, ";")) == MAX_RECORDS
 
 
 def test_millions_of_blank_lines_cost_nothing(tmp_path: Path) -> None:
