@@ -51,7 +51,11 @@ def spent(
     beside: Callable[[], float] = lambda: 0.0,
     codes: Sequence[int] = (0,),
 ) -> Cost:
-    """Run a command to its end and tell its cost; SystemExit when its exit code is none of `codes`."""
+    """Run a command to its end and tell its cost; SystemExit when its exit code is none of `codes`.
+
+    What was written before is on the disk by then: nobody else's writing is in the way.
+    """
+    os.sync()
     before, start = beside(), perf_counter()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         words = [str(word) for word in command]
