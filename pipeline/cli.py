@@ -39,8 +39,9 @@ Shared = TypeVar("Shared", bound=Callable[..., object])
 DAY = Day()
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE}
 """What an output says that takes no more: a full disk, a reader that went away."""
-GARBAGE = 50_000
-"""New objects after which those in circles are looked for: next to none are, and looking costs a tenth of a long run."""
+GARBAGE = 250_000
+"""New objects after which those in circles are looked for: next to none are, and looking costs a tenth of a long run.
+More than a night makes."""
 LOCK_SECONDS = 60
 """How long a worker of a cluster waits for an account's lock: a worker that died, or its machine, may hold it still."""
 
@@ -136,6 +137,9 @@ def command(body: Body) -> click.Command:
         **words: object,
     ) -> NoReturn:
         gc.set_threshold(GARBAGE)
+        os.environ.setdefault(
+            "OPENBLAS_NUM_THREADS", "1"
+        )  # numpy starts one for each processor, and we multiply no matrices
         atexit.register(gc.freeze)  # an interpreter that ends looks for circles once more: a tenth of a night
         before = context.obj or {}
         chosen = config or before.get("config") or Path(os.environ.get("PLACIER_CONFIG") or "config")

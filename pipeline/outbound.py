@@ -303,6 +303,9 @@ class Outbound:
         emails = [person.email for person in batch.people]
         if not emails:
             return Outcome(True, left)
+        if not self._platform.reads_back:  # a file is written when it answers: there is no end to wait for
+            outcome = self._platform.upsert(batch)
+            return replace(outcome, refused={**outcome.refused, **left})
         with self._database.transaction() as connection:
             noted = State(connection, self._account.name).open_batch(emails, batch.groups, self._today)
 

@@ -36,6 +36,8 @@ SUPPRESSED = "desabonnes.csv"
 _FORMULA = re.compile(r"""(\A|[;\t\r\n])(?=[\s"\x00-\x1f\u200b\ufeff]*[=+\-@＝＋－＠]|\A[\t\r])""")
 """Where a formula may begin: at the start of a cell, and after what another spreadsheet takes for a separator; blanks and
 quotes before it hide nothing."""
+_RISKY = re.compile(rf"{_FORMULA.pattern}|[\t\r]")
+"""What a row is searched for at once, its cells on lines of their own, before each cell is looked at."""
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 _EMAIL_HEADERS = frozenset({"courriel", "email", "adresse courriel", "adresse email", "email address", "adresse"})
 
@@ -103,6 +105,7 @@ class CsvPlatform:
         self._dialect = DIALECTS[config.dialect]
         self._names = {field.key: config.custom_fields.get(field.key, field.name) for field in FIELDS}
         self._written: dict[Path, str] = {}
+        self._known: dict[int, str] = {}
         self._ready = False
 
     def check_fields(self) -> list[str]:
@@ -182,8 +185,9 @@ class CsvPlatform:
         }
         people = [person for person in batch.people if person.email.strip().lower() not in refused]
         if people:
+            tags = ",".join('"' + title.replace('"', "'") + '"' for title in _cells(titles))
             self._write(
-                self._import_file(batch.groups, titles), self._header(), [self._row(one, titles) for one in people]
+                self._import_file(batch.groups, titles), self._header(), [self._row(one, tags) for one in people]
             )
         return Outcome(True, refused)
 
@@ -200,9 +204,10 @@ class CsvPlatform:
 
     def close(self) -> None:
         """Give the files their names."""
-        for path, what in self._written.items():
+        if self._written:
+            self._note(self._written)  # before: no file is there that is not told of
+        for path in self._written:
             _part(path).replace(path)
-            self._note(path, what)
         self._written.clear()
 
     # -- files
@@ -216,24 +221,26 @@ class CsvPlatform:
         return self._folder / f"{name[:200]}.csv", f"à importer comme « clients actifs » dans : {where}"
 
     def _titles(self, groups: Iterable[int]) -> list[str]:
-        by_id = {group.id: group.title for group in self.groups()}
-        unknown = sorted(set(groups) - by_id.keys())
+        wanted = sorted(set(groups))
+        if not self._known.keys() >= set(wanted):
+            self._known = {group.id: group.title for group in self.groups()}
+        unknown = [group for group in wanted if group not in self._known]
         if unknown:
             raise PlatformError(
                 f"group {unknown[0]} is not in {GROUPS}", "restore it from a backup, or create the group again"
             )
-        return [by_id[group] for group in sorted(set(groups))]
+        return [self._known[group] for group in wanted]
 
     def _header(self) -> list[str]:
         return [*self._dialect.headers.values(), *self._names.values()]
 
-    def _row(self, person: Person, titles: list[str]) -> list[str]:
+    def _row(self, person: Person, tags: str) -> list[str]:
         special: dict[str, Value] = {
             "email": person.email.strip().lower(),
             "language": person.language,
             "consent_date": person.consent_date.isoformat(),
             "consent_proof": person.consent_proof,
-            "tags": ",".join('"' + title.replace('"', "'") + '"' for title in _cells(titles)),
+            "tags": tags,
         }
         keys = [*self._dialect.headers, *self._names]
         return [_text(special[key] if key in special else person.values.get(key, "")) for key in keys]
@@ -247,7 +254,7 @@ class CsvPlatform:
             for part in sorted(self._folder.glob("*.csv.part")):
                 path = part.with_suffix("")
                 part.replace(path if not path.exists() else path.with_stem(f"{path.stem}_suite"))
-                self._note(path, "d'une exécution interrompue, à traiter aussi")
+                self._note({path: "d'une exécution interrompue, à traiter aussi"})
         except OSError as error:
             raise PlatformError(f"{self._folder} cannot be used ({error.strerror})", "check platform.path") from error
         self._ready = True
@@ -265,9 +272,10 @@ class CsvPlatform:
         _append(_part(path), text.getvalue().encode(encoding), fresh=fresh)
         self._written[path] = what
 
-    def _note(self, path: Path, what: str) -> None:
-        line = f"{path.name} : {plain(what)}\n"
-        _append(self._folder / f"{self._label}_LISEZ-MOI.txt", line.encode(), fresh=False)
+    def _note(self, files: Mapping[Path, str]) -> None:
+        """Tell in `LISEZ-MOI` what is to be done with these files."""
+        lines = "".join(f"{path.name} : {plain(what)}\n" for path, what in files.items())
+        _append(self._folder / f"{self._label}_LISEZ-MOI.txt", lines.encode(), fresh=False)
 
 
 def _part(path: Path) -> Path:
@@ -293,6 +301,9 @@ def _text(value: Value) -> str:
 
 def _cells(row: Iterable[str]) -> list[str]:
     """Cells that no spreadsheet takes for a formula: an apostrophe stands before it; real numbers stay."""
+    row = list(row)
+    if not _RISKY.search("\n".join(row)):
+        return row
     return [cell if _NUMBER.fullmatch(cell) else _FORMULA.sub(r"\1'", cell) for cell in row]
 
 

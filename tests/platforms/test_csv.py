@@ -130,6 +130,16 @@ def test_a_file_has_its_name_only_once_the_run_is_closed(open_: Open, folder: Pa
     assert names(folder) == ["demo_20261105_7_LISEZ-MOI.txt", "demo_20261105_7_import.csv"]
 
 
+def test_no_file_has_its_name_before_it_is_told_of(open_: Open, folder: Path) -> None:
+    platform = open_()
+    everyone = platform.create_group("Clients Tuxedo")
+    platform.upsert(batch(person("zoe@exemple.test"), groups=(everyone.id,)))
+    (folder / "demo_20261105_7_import_g1.csv").mkdir()
+    with pytest.raises(OSError, match="import_g1"):
+        platform.close()
+    assert "demo_20261105_7_import_g1.csv" in (folder / "demo_20261105_7_LISEZ-MOI.txt").read_text(encoding="utf-8")
+
+
 def test_what_an_interrupted_run_wrote_is_not_lost(open_: Open, folder: Path) -> None:
     open_("mailchimp").upsert(batch(person("zoe@exemple.test")))
     later = open_("mailchimp", label="demo_20261106_8")
