@@ -159,6 +159,10 @@ def make_load(
     def take(block: pa.Table, number: int, sieve: _Sieve) -> None:
         lines.add(sieve.sift(block), number)
 
+    def progress(done: int, total: int) -> None:
+        lines.expect(total)
+        reader.progress("read", done, total)
+
     reader.progress("read", 0, 0)
     for number, file in enumerate(brought):
         sieve = _Sieve(reader.forgotten)
@@ -170,7 +174,7 @@ def make_load(
             partial(take, number=number, sieve=sieve),
             role=file.role,
             business_date=None if file.known else day,
-            progress=partial(reader.progress, "read"),
+            progress=progress,
         )
         reading, sha256 = _without_forgotten(file, told, sieve.struck, reader)
         ignored |= dict.fromkeys(reading.ignored_columns)

@@ -66,7 +66,8 @@ def scan(
     dictionaries of its own; a block comes from about `block_size` bytes, and what is held at a time does not grow with the
     file, rejects aside.  UntrustedFile when the file cannot be trusted as a whole: a required column missing, undecodable,
     truncated, empty, or with lines but none of `business_date` (not asked of a mapping for snapshots).  It may come after
-    blocks were taken, which then count for nothing.  `progress` is told of the lines read, and of how many there are about.
+    blocks were taken, which then count for nothing.  `progress` is told of the lines read, and of how many there are about;
+    first of none, before a block is taken.
     """
     content, stamp = open_file(path), _stamp(path)
     layout = find_layout(content, mapping, role)
@@ -74,6 +75,8 @@ def scan(
     rules = Rules(mapping, zone, as_of, layout.fixed)
     cutter = Cutter(content, layout.delimiter, block_size)
     tally = _Tally(content.name, len(layout.names), None if mapping.snapshot else business_date)
+    about = max(0, content.line_ends - content.line)
+    progress(0, about)
     try:
         cutter.skip_header()
         for rows in RowReader(content.name, layout).blocks(cutter):
@@ -83,7 +86,7 @@ def scan(
             if accepted.num_rows:
                 take(accepted)
             done = tally.accepted + tally.rejected
-            progress(done, max(done, content.line_ends - content.line))
+            progress(done, max(done, about))
         if _stamp(path) != stamp:
             refuse(content.name, "the file changed while it was read")
         tally.check()

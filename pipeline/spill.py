@@ -18,6 +18,9 @@ import pyarrow as pa
 from pipeline.schema import LINES
 
 PARTS = 32
+"""How many parts there are at least."""
+ROOM = 150_000
+"""Lines of a part, about, of which there are as many as it takes: a part is merged in memory."""
 HANDFUL = 200_000
 """Lines that are gathered before they are laid out in parts, and that are few enough to stay in memory."""
 WORDS = "words.arrow"
@@ -51,16 +54,23 @@ class Spill:
     The files are in a folder of their own below `desk`, which whoever made the desk clears away.
     """
 
-    def __init__(self, desk: Path, handful: int = HANDFUL, gathered: int = HANDFUL) -> None:
+    def __init__(self, desk: Path, handful: int = HANDFUL, gathered: int = HANDFUL, room: int = ROOM) -> None:
         self.desk = desk
+        self._expected = 0
         self._gathered = gathered
+        self._room = room
         self._folder: Path | None = None
         self._handful = handful
+        self._parts = 0
         self._words = {field.name: _Words() for field in LINES if pa.types.is_dictionary(field.type)}
         self._waiting: list[pa.Table] = []
         self._rows = 0
         self._writers: list[pa.ipc.RecordBatchStreamWriter] = []
         self._single: Path | None = None
+
+    def expect(self, lines: int) -> None:
+        """About so many lines come: as many parts are made as they need, once the first of them are laid out."""
+        self._expected = max(self._expected, lines)
 
     def add(self, lines: pa.Table, file: int) -> None:
         """Take lines (of the schema `LINES`) of the load's file number `file`."""
@@ -76,10 +86,11 @@ class Spill:
 
     def close(self) -> None:
         """Nothing more comes: what is on disk is complete; few lines stay in memory, unless they may not."""
-        if self._writers:
+        if self._parts:
             self._lay_out()
             for writer in self._writers:
                 writer.close()
+            self._writers = []  # which hold their files open
         elif self._rows > self._handful:
             self._single = self._path(0)
             with pa.OSFile(str(self._single), "wb") as sink, pa.ipc.new_stream(sink, self._waiting[0].schema) as writer:
@@ -89,8 +100,8 @@ class Spill:
 
     def parts(self) -> Iterator[pa.Table]:
         """The parts, each with the columns of `LINES` and `file`; as often as wanted."""
-        if self._writers:
-            paths = [self._path(number) for number in range(PARTS)]
+        if self._parts:
+            paths = self._paths()
         elif self._single is not None:
             paths = [self._single]
         else:
@@ -103,16 +114,16 @@ class Spill:
             if table.num_rows:
                 yield self._spelled(table)
 
-    def laid_out(self) -> Path | None:
-        """The folder of the parts once all lines came, the words beside them (see `read_part`); None when there are no parts."""
-        if not self._writers:
-            return None
+    def laid_out(self) -> list[Path]:
+        """The files of the parts once all lines came, the words beside them (see `read_part`); none when there are no parts."""
+        if not self._parts:
+            return []
         path = self._path(0).with_name(WORDS)
         listed = [list(words.known) for words in self._words.values()]
         table = pa.table({"column": list(self._words), "words": pa.array(listed, pa.list_(pa.string()))})
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
-        return path.parent
+        return self._paths()
 
     def _lay_out(self) -> None:
         """Write what waits to the files of its parts."""
@@ -120,15 +131,19 @@ class Spill:
             return
         table = pa.concat_tables(self._waiting).combine_chunks()
         self._waiting, self._rows = [], 0
-        if not self._writers:
-            self._writers = [pa.ipc.new_stream(str(self._path(number)), table.schema) for number in range(PARTS)]
-        numbers = _parts(whole(table.column("transaction_id")))
+        if not self._parts:
+            self._parts = max(PARTS, self._expected // self._room + 1)
+            self._writers = [pa.ipc.new_stream(str(path), table.schema) for path in self._paths()]
+        numbers = _parts(whole(table.column("transaction_id")), self._parts)
         laid_out = table.take(column_of(np.argsort(numbers, kind="stable")))
         start = 0
-        for writer, count in zip(self._writers, np.bincount(numbers, minlength=PARTS).tolist(), strict=True):
+        for writer, count in zip(self._writers, np.bincount(numbers, minlength=self._parts).tolist(), strict=True):
             if count:
                 writer.write_table(laid_out.slice(start, count))
             start += count
+
+    def _paths(self) -> list[Path]:
+        return [self._path(number) for number in range(self._parts)]
 
     def _path(self, number: int) -> Path:
         self._folder = self._folder or Path(tempfile.mkdtemp(dir=self.desk))
@@ -187,8 +202,8 @@ class _Words:
         return pa.array(list(self.known), pa.string())
 
 
-def _parts(ids: Column) -> npt.NDArray[np.uint8]:
-    """The part of each transaction: a sum over the last bytes of its id, mixed."""
+def _parts(ids: Column, parts: int) -> npt.NDArray[np.uint16]:
+    """The part, of so many, of each transaction: a sum over the last bytes of its id, mixed."""
     _, starts, texts = ids.buffers()
     every = np.frombuffer(cast("bytes", starts), dtype=np.int32)
     offsets = every[ids.offset : ids.offset + len(ids) + 1].astype(np.int64)
@@ -199,5 +214,6 @@ def _parts(ids: Column) -> npt.NDArray[np.uint8]:
         byte = data[np.maximum(offsets[1:] - place, 0)].astype(np.uint64)
         mixed = mixed * np.uint64(0x100000001B3) + np.where(there, byte, np.uint64(0))
     mixed ^= mixed >> np.uint64(29)
-    numbers: npt.NDArray[np.uint8] = (mixed * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(59)).astype(np.uint8)
+    mixed = mixed * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)
+    numbers: npt.NDArray[np.uint16] = (mixed * np.uint64(parts) >> np.uint64(32)).astype(np.uint16)
     return numbers

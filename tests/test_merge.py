@@ -60,10 +60,11 @@ class Rows(NamedTuple):
     cancellations: list[Row]
 
 
-def entries(*files: Sequence[Line], **how: int) -> Rows:
-    """The ledger rows of these files; `how` says from how many lines on they are laid out on disk."""
+def entries(*files: Sequence[Line], expected: int = 0, **how: int) -> Rows:
+    """The ledger rows of these files; `how` says from how many lines on they are laid out on disk, and in which parts."""
     with TemporaryDirectory() as desk:
         lines = Spill(Path(desk), **how)
+        lines.expect(expected)
         for number, rows in enumerate(files):
             lines.add(pa.Table.from_pylist(list(rows), schema=LINES), number)
         lines.close()
@@ -184,13 +185,26 @@ def _lines(draw: st.DrawFn) -> list[list[Line]]:
     return [draw(st.lists(one, max_size=8)), draw(st.lists(one, max_size=8))]
 
 
-@given(_lines(), st.integers(0, 9), st.integers(0, 9))
+@given(_lines(), st.integers(0, 9), st.integers(0, 9), st.integers(0, 60))
 @settings(deadline=None)
-def test_lines_that_are_laid_out_on_disk_give_the_same_rows(
-    files: list[list[Line]], handful: int, gathered: int
+def test_lines_that_are_laid_out_on_disk_in_any_number_of_parts_give_the_same_rows(
+    files: list[list[Line]], handful: int, gathered: int, parts: int
 ) -> None:
     told = [sorted(map(repr, rows)) for rows in entries(*files)]
-    assert [sorted(map(repr, rows)) for rows in entries(*files, handful=handful, gathered=gathered)] == told
+    found = entries(*files, handful=handful, gathered=gathered, room=1, expected=parts)
+    assert [sorted(map(repr, rows)) for rows in found] == told
+
+
+def test_no_part_of_a_long_history_is_large(tmp_path: Path) -> None:
+    lines = Spill(tmp_path, gathered=1000, room=50)
+    lines.expect(10_000)
+    for start in range(0, 10_000, 1000):
+        block = [bought(f"T-{number}", line=number) for number in range(start, start + 1000)]
+        lines.add(pa.Table.from_pylist(block, schema=LINES), 0)
+    lines.close()
+    sizes = [part.num_rows for part in lines.parts()]
+    assert sum(sizes) == 10_000
+    assert max(sizes) < 2 * 50
 
 
 @given(st.lists(st.integers(-1, 2**62), max_size=50), st.integers(0, 60))

@@ -273,6 +273,18 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None
         scan(path, TUXEDO, ZONE, AS_OF, grow)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_how_many_lines_come_is_told_before_the_first_is_taken(end: str, tmp_path: Path) -> None:
+    path = tmp_path / "jour.csv"
+    path.write_bytes((f"{HEADER}{end}" + f"{GOOD}{end}" * 5000).encode())
+    told: list[object] = []
+    reading = scan(
+        path, TUXEDO, ZONE, AS_OF, lambda block: told.append("taken"), progress=lambda *now: told.append(now)
+    )
+    assert reading.total == 5000
+    assert told[:2] == [(0, 5000), "taken"]
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UntrustedFile, match="cannot be read"):
         read(tmp_path / "absent.csv", TUXEDO, ZONE, AS_OF)

@@ -27,7 +27,7 @@ from pipeline.engines import Result
 from pipeline.engines.storage import Shelf, Storage, seen
 from pipeline.errors import EngineUnavailable, PlacierError, UsageError, unforeseen
 from pipeline.merge import Entries, Part
-from pipeline.spill import PARTS, Spill
+from pipeline.spill import Spill
 
 _library: Any = distributed
 """Dask has few types."""
@@ -74,20 +74,20 @@ class Dask:
     def entries(self, lines: Spill, account: str) -> Entries:
         """What the lines come to: parts on the cluster; what is too little to be laid out is merged here."""
         parts = lines.laid_out()
-        if parts is None:
+        if not parts:
             return Entries.of(lines)
         merging = _Merging(self, parts, account)
         return Entries(merging.parts, lines.desk)
 
-    def merged(self, parts: Path, account: str) -> tuple[Shelf, list[str]]:
-        """Have the parts in this folder merged: where the results are, and their names in the order of the parts."""
+    def merged(self, parts: Sequence[Path], account: str) -> tuple[Shelf, list[str]]:
+        """Have these parts merged: where the results are, and their names in the order of the parts."""
         shelf = self._storage.shelve(parts, account)
         names: dict[int, str] = {}
-        for number, name in self._done(shelf.merge, list(range(PARTS))):
+        for number, name in self._done(shelf.merge, list(range(len(parts)))):
             if isinstance(name, PlacierError):
                 raise name
             names[number] = name
-        return shelf, [names[number] for number in range(PARTS) if names[number]]
+        return shelf, [names[number] for number in range(len(parts)) if names[number]]
 
     def each(self, do: Callable[[str], Result], accounts: Sequence[str]) -> Iterator[tuple[str, Result | PlacierError]]:
         """One task an account, on whichever worker is free."""
@@ -240,15 +240,15 @@ def _some(client: Any, waiting: set[Any]) -> set[Any]:
 class _Merging:
     """The parts of one load: merged on the cluster the first time that they are asked for, then read as often as wanted."""
 
-    def __init__(self, engine: Dask, folder: Path, account: str) -> None:
+    def __init__(self, engine: Dask, parts: Sequence[Path], account: str) -> None:
         self._engine = engine
-        self._folder = folder
+        self._parts = parts
         self._account = account
         self._results: tuple[Shelf, list[str]] | None = None
 
     def parts(self) -> Iterator[Part]:
         """One after the other, in order."""
-        self._results = self._results or self._engine.merged(self._folder, self._account)
+        self._results = self._results or self._engine.merged(self._parts, self._account)
         shelf, names = self._results
         for name in names:
             yield shelf.read(name)

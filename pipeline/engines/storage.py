@@ -7,7 +7,7 @@ run that holds the account's lock, or to one that is dead: that is how what a ki
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from pipeline.errors import StateError, UsageError
 from pipeline.merge import Part, aggregate
-from pipeline.spill import PARTS, WORDS, part_name, read_part
+from pipeline.spill import WORDS, part_name, read_part
 
 PROOF = "proof"
 """The name of what `doctor` puts on the storage for a moment; no account's folder begins with it and a dash."""
@@ -81,10 +81,10 @@ class Storage:
                     "install the fsspec package for this kind of URL, here and on the workers, or name a shared folder",
                 ) from error
 
-    def shelve(self, parts: Path, account: str) -> Shelf:
-        """Put the parts of a load, which are in a folder, where the workers find them."""
+    def shelve(self, parts: Sequence[Path], account: str) -> Shelf:
+        """Put the parts of a load, files of one folder, where the workers find them."""
         if not self._url:
-            return Shelf(str(parts))
+            return Shelf(str(parts[0].parent))
         home = f"{self._url}/{account}"
         shelf = f"{home}/{secrets.token_hex(8)}"
         with _usable(self._url):
@@ -95,8 +95,8 @@ class Storage:
             folder = files._strip_protocol(shelf)  # noqa: SLF001
             files.makedirs(folder, exist_ok=True)
             self._made.append(folder)
-            for name in (*map(part_name, range(PARTS)), WORDS):
-                files.put_file(str(parts / name), f"{folder}/{name}")
+            for path in (*parts, parts[0].with_name(WORDS)):
+                files.put_file(str(path), f"{folder}/{path.name}")
         return Shelf(shelf)
 
     @property
