@@ -29,7 +29,7 @@ ROUNDS = 3
 
 def state(lines: int) -> Path:
     """A folder in which the program has recorded and sent a history of that many lines; made anew when the tables change."""
-    made_by = b"".join((HERE / name).read_bytes() for name in ("history.py", "night.py", "../pipeline/store/tables.py"))
+    made_by = b"".join((HERE / name).read_bytes() for name in ("history.py", "night.py")) + _tables().encode()
     folder = CACHE / f"night-{lines}-{sha256(made_by).hexdigest()[:12]}"
     if not folder.exists():
         for old in CACHE.glob(f"night-{lines}-*"):
@@ -40,6 +40,20 @@ def state(lines: int) -> Path:
         write_day(sizes.history(lines), part / "depot" / "Banc_20261115.csv")
         part.rename(folder)
     return folder
+
+
+def _tables() -> str:
+    """The SQL of all tables and indexes, as the program makes them on SQLite."""
+    from sqlalchemy.dialects import sqlite
+    from sqlalchemy.schema import CreateIndex, CreateTable
+
+    from pipeline.store.tables import metadata
+
+    indexes = (
+        index for table in metadata.sorted_tables for index in sorted(table.indexes, key=lambda each: str(each.name))
+    )
+    made = [*map(CreateTable, metadata.sorted_tables), *map(CreateIndex, indexes)]
+    return "".join(str(each.compile(dialect=sqlite.dialect())) for each in made)
 
 
 def write_day(history: Path, path: Path, lines: int = DAY) -> None:

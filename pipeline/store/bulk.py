@@ -90,6 +90,7 @@ class Appending:
     def _copy(self, table: Table, rows: pa.Table) -> None:
         from pyarrow import csv
 
+        rows = _filled(rows)
         names = ", ".join(f'"{name}"' for name in rows.column_names)
         copying = f"COPY {table.name} ({names}) FROM STDIN (FORMAT csv)"
         driver: Any = self._db.connection.dbapi_connection
@@ -102,7 +103,7 @@ class Appending:
     def _stage(self, table: Table, rows: pa.Table) -> None:
         from adbc_driver_sqlite import dbapi
 
-        rows = rows.drop_columns([name for name in rows.column_names if rows.column(name).null_count == rows.num_rows])
+        rows = _filled(rows)
         with translated(dbapi.Error):
             self._columns = self._columns or self._staging()
             with self._columns.cursor() as cursor:
@@ -127,6 +128,11 @@ def _decoded(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     import pyarrow as pa
 
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def _filled(rows: pa.Table) -> pa.Table:
+    """The rows without the columns that are empty in all of them."""
+    return rows.drop_columns([name for name in rows.column_names if rows.column(name).null_count == rows.num_rows])
 
 
 @contextmanager
@@ -164,6 +170,16 @@ def _indexed_after(connection: Connection, tables: tuple[Table, ...], rows: int)
     yield
     for index in indexes:
         connection.execute(CreateIndex(index))
+    if (
+        rows and connection.dialect.name == "postgresql"
+    ):  # or it plans as if hardly anything came, until it looks itself
+        looked_at = (f"{table.name} ({', '.join(_indexed(table))})" for table in tables)
+        connection.exec_driver_sql(f"ANALYZE {', '.join(looked_at)}")
+
+
+def _indexed(table: Table) -> list[str]:
+    """The columns of the table's indexes."""
+    return sorted({column.name for index in table.indexes for column in index.columns})
 
 
 def detach(driver: Any) -> None:

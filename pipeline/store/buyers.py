@@ -85,14 +85,14 @@ class Buyers:
     def all_marked(self) -> Generator[tuple[str, bool], None, None]:
         """Every marked address by address, each with whether it is to be sent again."""
         query = select(marks.c.email, marks.c.resend).where(marks.c.account == self._account)
-        return self._stream(query.order_by(self._sorted(marks.c.email)))
+        return self._stream(query.order_by(marks.c.email))
 
     def days(self, *, untouched: bool) -> Generator[tuple[str, str], None, None]:
         """By address, the day of everybody's latest booking; if `untouched`, of those of which nothing was cancelled.
 
         The index `bookings_by_email` has all that is asked for, sorted.
         """
-        email = self._sorted(bookings.c.email)
+        email = bookings.c.email
         query = select(email, func.max(bookings.c.booked_on)).where(*self._all_current())
         if untouched:
             query = query.where(self._untouched())
@@ -109,7 +109,7 @@ class Buyers:
             return
         key = bookings.c.performance_key if groups == "per-performance" else bookings.c.show_key
         comes, theirs = bookings.c.performance_end_on >= first, (*self._all_current(), bookings.c.show_key.is_not(None))
-        email = unindexed(self._db, self._sorted(bookings.c.email))
+        email = unindexed(self._db, bookings.c.email)
         latest = [func.max(case((which, bookings.c.booked_at))) for which in (comes, comes.is_not(True))]
         query = select(email, key, *latest).where(*theirs, key.in_(select(key).where(*theirs, comes)))
         yield from self._stream(query.group_by(email, key).order_by(email, key))
@@ -132,14 +132,14 @@ class Buyers:
 
     def acts(self) -> Generator[tuple[Any, ...], None, None]:
         """The columns CANCELLATION of all current cancellations, by transaction."""
-        transaction = self._sorted(cancellations.c.transaction_id)
+        transaction = cancellations.c.transaction_id
         query = select(*(cancellations.c[name] for name in CANCELLATION))
         query = query.where(cancellations.c.account == self._account, cancellations.c.current)
         return self._stream(query.order_by(transaction))
 
     def touched(self) -> Generator[tuple[Any, ...], None, None]:
         """The columns TOUCHED of all current bookings in transactions of which something was cancelled, by transaction."""
-        transaction = self._sorted(bookings.c.transaction_id)
+        transaction = bookings.c.transaction_id
         query = select(*(bookings.c[name] for name in TOUCHED)).where(
             bookings.c.account == self._account, bookings.c.current, bookings.c.transaction_id.in_(self._cancelled())
         )
@@ -163,12 +163,8 @@ class Buyers:
             *(select(bookings.c.email).where(mine, bookings.c.contact_id.in_(chunk)) for chunk in chunks(contact_ids)),
         ]
         found = union_all(*queries).subquery()
-        email = self._sorted(found.c.email)
+        email = found.c.email
         return self._stream(select(email).order_by(email))
-
-    def _sorted(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """A text by its code points, as Python sorts it."""
-        return column.collate("C") if self._db.dialect.name == "postgresql" else column
 
     def _stream(self, query: Select[Any]) -> Generator[Any, None, None]:
         """The rows, a block at a time."""

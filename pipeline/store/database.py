@@ -32,6 +32,8 @@ PATIENCE = 60.0
 """Seconds that a database in use by another program is waited for."""
 GONE = "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4"
 """The server's side of it: a machine that is gone without a word holds its account's lock for 40 seconds at most."""
+WHOLE = "-c cursor_tuple_fraction=1 -c work_mem=64MB -c maintenance_work_mem=256MB"
+"""What is asked for is read to its end, and much of it sorted: PostgreSQL's own settings are for many who ask for little."""
 READING = "placier_reading"
 """The execution option of a transaction that writes nothing."""
 KEPT = {"journal_mode": "WAL", "synchronous": "FULL", "secure_delete": "ON"}
@@ -240,7 +242,7 @@ def _postgres_engine(url: str, patience: float) -> Engine:
     bounds = f"-c lock_timeout={int(patience * 1000)} -c statement_timeout={STATEMENT_SECONDS * 1000}"
     theirs = make_url(url).query.get("options", "")
     return create_engine(
-        url, pool_pre_ping=True, connect_args={**POSTGRES_CALLS, "options": f"{GONE} {bounds} {theirs}".strip()}
+        url, pool_pre_ping=True, connect_args={**POSTGRES_CALLS, "options": f"{GONE} {WHOLE} {bounds} {theirs}".strip()}
     )
 
 

@@ -20,12 +20,25 @@ from sqlalchemy import (
     Table,
     Text,
 )
+from sqlalchemy.types import TypeEngine
 
 metadata = MetaData()
 _ID = BigInteger().with_variant(Integer, "sqlite")
-ACCOUNT = String(100)
-EMAIL = String(320)
-DAY = String(10)
+
+
+def _by_code_points(kind: String) -> TypeEngine[str]:
+    """Texts that are sorted and looked up: by their code points, as Python and SQLite do, whatever the database's language.
+
+    That is also cheap: PostgreSQL sorts such texts by bytes, https://www.postgresql.org/docs/current/collation.html.
+    """
+    return kind.with_variant(type(kind)(kind.length, collation="C"), "postgresql")
+
+
+ACCOUNT = _by_code_points(String(100))
+EMAIL = _by_code_points(String(320))
+DAY = _by_code_points(String(10))
+KEY = _by_code_points(Text())
+GROUP = _by_code_points(String(400))
 
 loads = Table(
     "loads",
@@ -73,13 +86,13 @@ bookings = Table(
     Column("lines", Text, nullable=False),
     Column("precedence", Integer, nullable=False),
     Column("current", Boolean, nullable=False),
-    Column("transaction_id", Text, nullable=False),
-    Column("performance_key", Text, nullable=False),
-    Column("show_key", Text),
+    Column("transaction_id", KEY, nullable=False),
+    Column("performance_key", KEY, nullable=False),
+    Column("show_key", KEY),
     Column("booked_at", BigInteger, nullable=False),
     Column("booked_on", DAY, nullable=False),
     Column("email", EMAIL, nullable=False),
-    Column("contact_id", Text),
+    Column("contact_id", KEY),
     Column("first_name", Text),
     Column("last_name", Text),
     Column("company", Text),
@@ -120,9 +133,9 @@ cancellations = Table(
     Column("lines", Text, nullable=False),
     Column("precedence", Integer, nullable=False),
     Column("current", Boolean, nullable=False),
-    Column("transaction_id", Text, nullable=False),
-    Column("performance_key", Text, nullable=False),
-    Column("show_key", Text),
+    Column("transaction_id", KEY, nullable=False),
+    Column("performance_key", KEY, nullable=False),
+    Column("show_key", KEY),
     Column("cancelled_at", BigInteger, nullable=False),
     Column("cancelled_on", DAY, nullable=False),
     Column("email", EMAIL),
@@ -179,7 +192,7 @@ memberships = Table(
     metadata,
     Column("account", ACCOUNT, primary_key=True),
     Column("email", EMAIL, primary_key=True),
-    Column("group_key", String(400), primary_key=True),
+    Column("group_key", GROUP, primary_key=True),
     Column("state", String(10), nullable=False),  # in, out, or gone (with the group that staff deleted)
     Column("given_on", Date, nullable=False),  # the as-of day by which it was given
     Column("settled", Boolean, nullable=False),  # its bookings were purged: no correction can take it back
@@ -191,7 +204,7 @@ groups = Table(
     "groups",
     metadata,
     Column("account", ACCOUNT, primary_key=True),
-    Column("group_key", String(400), primary_key=True),
+    Column("group_key", GROUP, primary_key=True),
     Column("platform_id", BigInteger, nullable=False),
     Column("title", String(255), nullable=False),
     Column("deleted", Boolean, nullable=False),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from ledgers import Rows, ledger_of
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, inspect, text
 
 from pipeline.errors import StateError
 from pipeline.merge import Part
@@ -80,6 +80,15 @@ def test_every_way_records_the_same_rows(database: Database, engine: Engine, tmp
     assert recorded(database, [many(each, tmp_path) for each in history()]) == expected
     assert [len(each["bookings"]) for each in expected] == [len(ODD), 2, 3]
     assert indexes(engine) == {index.name for index in bookings.indexes}
+
+
+def test_postgresql_knows_of_many_rows_before_it_is_asked_about_them(postgres_url: str, tmp_path: Path) -> None:
+    database = open_database(postgres_url)
+    with database.transaction() as connection:
+        Ledger(connection, "demo").record(many(history()[0], tmp_path), NOW)
+        known = "SELECT attname FROM pg_stats WHERE tablename = 'bookings'"
+        assert {"email", "transaction_id", "contact_id", "load_id"} <= set(connection.execute(text(known)).scalars())
+    database.close()
 
 
 def test_several_loads_of_one_transaction_all_arrive(database: Database, tmp_path: Path) -> None:

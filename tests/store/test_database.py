@@ -262,6 +262,31 @@ def locked_within(database: Database, folder: Path, seconds: float) -> bool:
             time.sleep(0.05)
 
 
+# The manners of PostgreSQL
+
+
+def test_postgresql_sorts_and_looks_up_texts_by_their_code_points(postgres_url: str) -> None:
+    """Whatever the language of the database: people are walked through in the order in which Python sorts them."""
+    database = open_database(postgres_url)
+    asked = (
+        "SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = 'public'"
+        " AND column_name IN ('account', 'email', 'transaction_id', 'contact_id', 'show_key', 'group_key', 'booked_on')"
+    )
+    with database.transaction() as connection:
+        every = set(connection.execute(text(asked)).scalars())
+        sorted_so = set(connection.execute(text(f"{asked} AND collation_name = 'C'")).scalars())
+    database.close()
+    assert {"bookings.email", "bookings.transaction_id", "marks.email", "memberships.group_key"} < every
+    assert sorted_so == every
+
+
+def test_postgresql_is_told_that_all_rows_are_wanted(postgres_url: str) -> None:
+    database = open_database(postgres_url)
+    with database.transaction() as connection:
+        assert connection.execute(text("SHOW cursor_tuple_fraction")).scalar() == "1"
+    database.close()
+
+
 # The manners of an SQLite file
 
 

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.types import TypeEngine
 
 revision = "0001"
 down_revision = None
+
+
+def _by_code_points(kind: sa.String) -> TypeEngine[str]:
+    return kind.with_variant(type(kind)(kind.length, collation="C"), "postgresql")
+
+
+ACCOUNT = _by_code_points(sa.String(100))
+EMAIL = _by_code_points(sa.String(320))
+DAY = _by_code_points(sa.String(10))
+KEY = _by_code_points(sa.Text())
+GROUP = _by_code_points(sa.String(400))
 
 
 def upgrade() -> None:
     op.create_table(
         "batches",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
         sa.Column("numbers", sa.JSON(), nullable=False),
         sa.Column("emails", sa.JSON(), nullable=False),
         sa.Column("group_ids", sa.JSON(), nullable=False),
@@ -28,19 +40,19 @@ def upgrade() -> None:
     op.create_table(
         "bookings",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
         sa.Column("load_id", sa.BigInteger(), nullable=False),
         sa.Column("file_id", sa.BigInteger(), nullable=False),
         sa.Column("lines", sa.Text(), nullable=False),
         sa.Column("precedence", sa.Integer(), nullable=False),
         sa.Column("current", sa.Boolean(), nullable=False),
-        sa.Column("transaction_id", sa.Text(), nullable=False),
-        sa.Column("performance_key", sa.Text(), nullable=False),
-        sa.Column("show_key", sa.Text(), nullable=True),
+        sa.Column("transaction_id", KEY, nullable=False),
+        sa.Column("performance_key", KEY, nullable=False),
+        sa.Column("show_key", KEY, nullable=True),
         sa.Column("booked_at", sa.BigInteger(), nullable=False),
-        sa.Column("booked_on", sa.String(length=10), nullable=False),
-        sa.Column("email", sa.String(length=320), nullable=False),
-        sa.Column("contact_id", sa.Text(), nullable=True),
+        sa.Column("booked_on", DAY, nullable=False),
+        sa.Column("email", EMAIL, nullable=False),
+        sa.Column("contact_id", KEY, nullable=True),
         sa.Column("first_name", sa.Text(), nullable=True),
         sa.Column("last_name", sa.Text(), nullable=True),
         sa.Column("company", sa.Text(), nullable=True),
@@ -48,13 +60,13 @@ def upgrade() -> None:
         sa.Column("phone", sa.Text(), nullable=True),
         sa.Column("city", sa.Text(), nullable=True),
         sa.Column("postal_code", sa.Text(), nullable=True),
-        sa.Column("client_created_on", sa.String(length=10), nullable=True),
-        sa.Column("initial_transaction_date", sa.String(length=10), nullable=True),
+        sa.Column("client_created_on", DAY, nullable=True),
+        sa.Column("initial_transaction_date", DAY, nullable=True),
         sa.Column("show_id", sa.Text(), nullable=True),
         sa.Column("show_title", sa.Text(), nullable=True),
         sa.Column("performance_id", sa.Text(), nullable=True),
         sa.Column("performance_start", sa.String(length=19), nullable=True),
-        sa.Column("performance_end_on", sa.String(length=10), nullable=True),
+        sa.Column("performance_end_on", DAY, nullable=True),
         sa.Column("sales_channel", sa.Text(), nullable=True),
         sa.Column("report_category_1", sa.Text(), nullable=True),
         sa.Column("report_category_2", sa.Text(), nullable=True),
@@ -76,18 +88,18 @@ def upgrade() -> None:
     op.create_table(
         "cancellations",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
         sa.Column("load_id", sa.BigInteger(), nullable=False),
         sa.Column("file_id", sa.BigInteger(), nullable=False),
         sa.Column("lines", sa.Text(), nullable=False),
         sa.Column("precedence", sa.Integer(), nullable=False),
         sa.Column("current", sa.Boolean(), nullable=False),
-        sa.Column("transaction_id", sa.Text(), nullable=False),
-        sa.Column("performance_key", sa.Text(), nullable=False),
-        sa.Column("show_key", sa.Text(), nullable=True),
+        sa.Column("transaction_id", KEY, nullable=False),
+        sa.Column("performance_key", KEY, nullable=False),
+        sa.Column("show_key", KEY, nullable=True),
         sa.Column("cancelled_at", sa.BigInteger(), nullable=False),
-        sa.Column("cancelled_on", sa.String(length=10), nullable=False),
-        sa.Column("email", sa.String(length=320), nullable=True),
+        sa.Column("cancelled_on", DAY, nullable=False),
+        sa.Column("email", EMAIL, nullable=True),
         sa.Column("show_title", sa.Text(), nullable=True),
         sa.Column("performance_start", sa.String(length=19), nullable=True),
         sa.Column("tickets", sa.BigInteger(), nullable=False),
@@ -102,8 +114,8 @@ def upgrade() -> None:
     op.create_table(
         "consent_acts",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("account", sa.String(length=100), nullable=False),
-        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
+        sa.Column("email", EMAIL, nullable=False),
         sa.Column("act", sa.String(length=20), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("basis", sa.String(length=40), nullable=False),
@@ -122,7 +134,7 @@ def upgrade() -> None:
     op.create_table(
         "files",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
         sa.Column("load_id", sa.BigInteger(), nullable=True),
         sa.Column("kind", sa.String(length=10), nullable=False),
         sa.Column("business_date", sa.Date(), nullable=False),
@@ -142,8 +154,8 @@ def upgrade() -> None:
 
     op.create_table(
         "groups",
-        sa.Column("account", sa.String(length=100), nullable=False),
-        sa.Column("group_key", sa.String(length=400), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
+        sa.Column("group_key", GROUP, nullable=False),
         sa.Column("platform_id", sa.BigInteger(), nullable=False),
         sa.Column("title", sa.String(length=255), nullable=False),
         sa.Column("deleted", sa.Boolean(), nullable=False),
@@ -155,7 +167,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("run_id", sa.String(length=40), nullable=False),
         sa.Column("reason", sa.String(length=20), nullable=False),
-        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
         sa.Column("date", sa.Date(), nullable=True),
         sa.Column("as_of", sa.Date(), nullable=False),
         sa.Column("operations", sa.Integer(), nullable=False),
@@ -170,8 +182,8 @@ def upgrade() -> None:
 
     op.create_table(
         "in_flight",
-        sa.Column("account", sa.String(length=100), nullable=False),
-        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
+        sa.Column("email", EMAIL, nullable=False),
         sa.Column("values", sa.JSON(), nullable=False),
         sa.Column("consent_date", sa.Date(), nullable=True),
         sa.Column("consent_proof", sa.Text(), nullable=False),
@@ -183,7 +195,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "keys",
-        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("account"),
         comment="The key of each account's hashes; made when somebody is forgotten for the first time.",
@@ -191,7 +203,7 @@ def upgrade() -> None:
     op.create_table(
         "loads",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
         sa.Column("kind", sa.String(length=10), nullable=False),
         sa.Column("business_date", sa.Date(), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
@@ -207,8 +219,8 @@ def upgrade() -> None:
 
     op.create_table(
         "marks",
-        sa.Column("account", sa.String(length=100), nullable=False),
-        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
+        sa.Column("email", EMAIL, nullable=False),
         sa.Column("resend", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("account", "email"),
         comment="Contacts whose desired and acknowledged state may differ; a receipt takes the mark away.",
@@ -216,8 +228,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "members",
-        sa.Column("account", sa.String(length=100), nullable=False),
-        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
+        sa.Column("email", EMAIL, nullable=False),
         sa.Column("values", sa.JSON(), nullable=False),
         sa.Column("consent_date", sa.Date(), nullable=True),
         sa.Column("consent_proof", sa.Text(), nullable=False),
@@ -232,9 +244,9 @@ def upgrade() -> None:
 
     op.create_table(
         "memberships",
-        sa.Column("account", sa.String(length=100), nullable=False),
-        sa.Column("email", sa.String(length=320), nullable=False),
-        sa.Column("group_key", sa.String(length=400), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
+        sa.Column("email", EMAIL, nullable=False),
+        sa.Column("group_key", GROUP, nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("given_on", sa.Date(), nullable=False),
         sa.Column("settled", sa.Boolean(), nullable=False),
@@ -246,10 +258,10 @@ def upgrade() -> None:
 
     op.create_table(
         "page_people",
-        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
         sa.Column("run_id", sa.String(length=40), nullable=False),
         sa.Column("what", sa.String(length=10), nullable=False),
-        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("email", EMAIL, nullable=False),
         sa.Column("detail", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("account", "run_id", "what", "email"),
         comment="Whom the page of a run tells of, and what.",
@@ -259,7 +271,7 @@ def upgrade() -> None:
 
     op.create_table(
         "pages",
-        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
         sa.Column("run_id", sa.String(length=40), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("kind", sa.String(length=10), nullable=False),
@@ -279,7 +291,7 @@ def upgrade() -> None:
 
     op.create_table(
         "problems",
-        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("about", sa.String(length=300), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
@@ -294,7 +306,7 @@ def upgrade() -> None:
     op.create_table(
         "rejects",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
         sa.Column("load_id", sa.BigInteger(), nullable=False),
         sa.Column("file_id", sa.BigInteger(), nullable=False),
         sa.Column("line", sa.Integer(), nullable=False),
@@ -309,7 +321,7 @@ def upgrade() -> None:
     op.create_table(
         "runs",
         sa.Column("id", sa.String(length=40), nullable=False),
-        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
         sa.Column("kind", sa.String(length=10), nullable=False),
         sa.Column("date", sa.Date(), nullable=True),
         sa.Column("as_of", sa.Date(), nullable=False),
@@ -326,7 +338,7 @@ def upgrade() -> None:
 
     op.create_table(
         "standings",
-        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("contacts", sa.Integer(), nullable=False),
         sa.Column("valid", sa.Integer(), nullable=False),
@@ -335,8 +347,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "suppressions",
-        sa.Column("account", sa.String(length=100), nullable=False),
-        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
+        sa.Column("email", EMAIL, nullable=False),
         sa.Column("reason", sa.String(length=20), nullable=False),
         sa.Column("since", sa.Date(), nullable=True),
         sa.Column("seen_on", sa.Date(), nullable=False),
@@ -347,7 +359,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "tombstones",
-        sa.Column("account", sa.String(length=100), nullable=False),
+        sa.Column("account", ACCOUNT, nullable=False),
         sa.Column("digest", sa.String(length=80), nullable=False),
         sa.Column("forgotten_on", sa.Date(), nullable=False),
         sa.PrimaryKeyConstraint("account", "digest"),
