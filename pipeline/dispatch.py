@@ -163,7 +163,7 @@ class Dispatch:
         while flights := self._flights():
             emails = [flight.email for flight in flights]
             found = After(after.read(emails), after.seats(emails), self.refusals, self.left)
-            changes = [outline.flown(flight) for flight in flights]
+            changes = outline.flown(flights)
             receipts = pushing.receipts(changes, self._before(emails), found, outline.as_of, self.delivery.platform)
             self._acknowledge(receipts, emails)
             counts = counts.plus(receipts.pushed)

@@ -13,15 +13,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from pydantic_core import to_json
-
 from pipeline.config import Policy
 from pipeline.contact import Acknowledged, Flight
 from pipeline.naming import Groups, open_groups
 from pipeline.pack import Packed, Part, pack_sets
 from pipeline.plan import RESEND, Blocked, Change, Counts, Decided, Leave, NewGroup, Preview, Reason, leaves_alone, need
 from pipeline.project import Seat
-from pipeline.spool import spool, told
+from pipeline.spool import listed, spool, told
 
 SHOWN = 2_000
 """So many changes are kept to be shown."""
@@ -97,9 +95,10 @@ class Outline:
 
     def add(self, emails: Sequence[str], kind: int, standing: int = STRANGER) -> None:
         """Addresses of one kind, by its number (or SETTLED, SKIPPED), and of one standing (STRANGER, KNOWN, BACK)."""
-        rows = to_json(emails).decode()  # all at once: a statement for each takes longer than the row
         with told():
-            self._db.execute("INSERT INTO people SELECT value, ?, ? FROM json_each(?)", (kind, standing, rows))
+            self._db.execute(
+                "INSERT INTO people SELECT value, ?, ? FROM json_each(?)", (kind, standing, *listed(emails))
+            )
         self._counts[kind] += len(emails)
 
     def number(self, kind: Kind) -> int:
@@ -178,7 +177,9 @@ class Outline:
         leaves = tuple(leave for pair, leave in pairs.items() if pair in self.leaves and pair not in self._held)
         kind = _kind(change)
         if self._sent(self.number(kind)):
-            return replace(change, joins=self._joins(kind), leaves=leaves)
+            joins = self._joins(kind)
+            unchanged = joins == change.joins and leaves == change.leaves  # as a rule
+            return change if unchanged else replace(change, joins=joins, leaves=leaves)
         return replace(leaves_alone(change.email, leaves, None), known_at=change.known_at) if leaves else None
 
     # Telling
@@ -263,10 +264,15 @@ class Outline:
             if kind not in sent and email not in leavers and email not in self._waiting:
                 yield email
 
-    def flown(self, flight: Flight) -> Change:
-        """The change that a flight was noted for."""
+    def flown(self, flights: Collection[Flight]) -> list[Change]:
+        """The changes that these flights were noted for."""
+        query = "SELECT email, kind FROM people WHERE email IN (SELECT value FROM json_each(?))"
+        numbers = dict(self._db.execute(query, listed(flight.email for flight in flights)))
+        return [self._flown(flight, numbers.get(flight.email, SETTLED)) for flight in flights]
+
+    def _flown(self, flight: Flight, number: int) -> Change:
         pairs = [(flight.email, key) for key in flight.group_keys]
-        number, upsert = self._number_of(flight.email), flight.consent_date is not None
+        upsert = flight.consent_date is not None
         return Change(
             email=flight.email,
             created=upsert and self._kinds[number].created,
@@ -284,7 +290,7 @@ class Outline:
 
     def waits(self, email: str) -> bool:
         """Whether a contact stays marked whatever is sent."""
-        return email in self._waiting or self._number_of(email) in self._waiting_kinds
+        return email in self._waiting or (bool(self._waiting_kinds) and self._number_of(email) in self._waiting_kinds)
 
     # Packing
 
@@ -297,8 +303,8 @@ class Outline:
         """The better consents of these contacts, or of all."""
         if emails is None:
             return dict(self._db.execute("SELECT email, relation FROM better"))
-        query = "SELECT email, relation FROM better WHERE email = ?"
-        return dict(row for email in emails for row in self._db.execute(query, (email,)))
+        query = "SELECT email, relation FROM better WHERE email IN (SELECT value FROM json_each(?))"
+        return dict(self._db.execute(query, listed(emails)))
 
     def packed(self, size: int) -> list[Packed]:
         """The batches of those to be sent, but for those set aside; `people` tells who is in a part of one."""

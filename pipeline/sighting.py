@@ -9,7 +9,7 @@ from pydantic_core import from_json, to_json
 
 from pipeline.contact import Group, KnownGroup
 from pipeline.platforms import Member, Platform
-from pipeline.spool import spool, told
+from pipeline.spool import listed, spool, told
 
 
 class Sighting:
@@ -26,8 +26,10 @@ class Sighting:
 
     def look(self, emails: Iterable[str]) -> None:
         """See which of these are members, and what their fields hold."""
+        if not self.reads_back:
+            return
         wanted = self._want(emails)
-        if self.reads_back and len(wanted):
+        if len(wanted):
             rows = (
                 (there.email, there.id, there.express, to_json(dict(there.values)))
                 for there in self._platform.find(wanted)
@@ -37,8 +39,10 @@ class Sighting:
 
     def look_in(self, emails: Iterable[str], groups: Sequence[KnownGroup]) -> None:
         """See which of these are in which of the groups."""
+        if not (self.reads_back and groups):
+            return
         wanted = self._want(emails)
-        if not (self.reads_back and len(wanted) and groups):
+        if not len(wanted):
             return
         there = {group.id: group for group in self._platform.groups()}
         present = [there.get(known.platform_id, Group(known.platform_id, known.title, False, 0)) for known in groups]
@@ -59,14 +63,18 @@ class Sighting:
 
     def read(self, emails: Iterable[str]) -> dict[str, Member]:
         """Those of `emails` that were members."""
-        query = "SELECT email, id, express, held FROM members WHERE email = ?"
-        rows = (row for email in emails for row in self._db.execute(query, (email,)))
+        if not self.reads_back:
+            return {}
+        query = "SELECT email, id, express, held FROM members WHERE email IN (SELECT value FROM json_each(?))"
+        rows = self._db.execute(query, listed(emails))
         return {email: Member(id, email, bool(express), from_json(held)) for email, id, express, held in rows}
 
     def seats(self, emails: Iterable[str]) -> set[tuple[str, str]]:
         """The seats that `emails` had, as (address, group key)."""
-        query = "SELECT email, group_key FROM seats WHERE email = ?"
-        return {row for email in emails for row in self._db.execute(query, (email,))}
+        if not self.reads_back:
+            return set()
+        query = "SELECT email, group_key FROM seats WHERE email IN (SELECT value FROM json_each(?))"
+        return set(self._db.execute(query, listed(emails)))
 
 
 class _Wanted(MutableSet[str]):

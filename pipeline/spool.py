@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
+from pydantic_core import to_json
+
 from pipeline.errors import StateError
 
 T = TypeVar("T")
@@ -32,6 +34,11 @@ def spool(*tables: str) -> sqlite3.Connection:
     for table in tables:
         db.execute(f"CREATE TABLE {table}")
     return db
+
+
+def listed(values: Iterable[str]) -> tuple[str]:
+    """For `IN (SELECT value FROM json_each(?))`: a statement for each takes longer than its row."""
+    return (to_json(list(values)).decode(),)
 
 
 def parts(items: Iterable[T], size: int) -> Iterator[list[T]]:
