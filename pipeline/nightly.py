@@ -22,7 +22,6 @@ from sqlalchemy import Connection
 
 from pipeline.bring import Replay, bring_again, bring_day, bring_history
 from pipeline.errors import MissingFile, UsageError
-from pipeline.rebuild import approve_rebuild
 from pipeline.record import read, slots, take
 from pipeline.run import Run
 from pipeline.scratch import scratch
@@ -105,6 +104,8 @@ def approve(setting: Setting, run_id: str) -> list[Run]:
             raise UsageError(f"{name}: the run {run_id} holds nothing", f"`placier status {name}` shows what is held")
         with running(work, "approve", holds[0].date, holds[0].as_of) as told:
             if holds[0].reason == "gap":
+                from pipeline.rebuild import approve_rebuild
+
                 approve_rebuild(work, told, holds[0])
             else:
                 approve_holds(work, told, holds)

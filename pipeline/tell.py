@@ -7,19 +7,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pipeline import answers, config
+from pipeline import config
 from pipeline.alerts import Message, notify, ping
 from pipeline.config import Account, Configuration
 from pipeline.doors import Outside, open_state
 from pipeline.errors import PlacierError, StateError, UsageError
-from pipeline.messages import Tiding, body, title
-from pipeline.problems import Memory, unremembered
 from pipeline.run import Run
 from pipeline.store.acknowledged import State
 from pipeline.store.database import Database
 from pipeline.store.history import History
 
 if TYPE_CHECKING:
+    from pipeline.messages import Tiding
     from pipeline.textfile import Standing
 
 
@@ -36,6 +35,8 @@ def tell_people(
     variable = configuration.main.alerts.urls_env
     if not variable:
         return
+    from pipeline.problems import Memory
+
     database = _state(configuration)
     try:
         tidings = [tiding for account in accounts for tiding in _tidings(database, account, told, outside)]
@@ -58,6 +59,8 @@ def _state(configuration: Configuration) -> Database | None:
 
 
 def _tidings(database: Database | None, account: Account, told: Sequence[Run], outside: Outside) -> list[Tiding]:
+    from pipeline.problems import Memory, unremembered
+
     runs = [run for run in told if run.account == account.name]
     if database is not None:
         try:
@@ -68,6 +71,8 @@ def _tidings(database: Database | None, account: Account, told: Sequence[Run], o
 
 
 def _sent(configuration: Configuration, tidings: Sequence[Tiding], outside: Outside) -> bool:
+    from pipeline.messages import body, title
+
     try:
         urls = config.secret(configuration.main.alerts.urls_env, None, "alerts.urls_env", outside.environment).split()
     except UsageError as error:
@@ -108,7 +113,7 @@ def _standing(database: Database | None, account: Account) -> Standing | None:
     """How the account stands, if the state tells."""
     if database is None:
         return None
-    from pipeline import textfile
+    from pipeline import answers, textfile
 
     with suppress(StateError), database.transaction(reading=True) as connection:
         history = History(connection, account.name)

@@ -13,14 +13,15 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from functools import cache
 from importlib import resources
-from typing import Literal
-
-import jsonschema_rs
+from typing import TYPE_CHECKING, Literal
 
 from pipeline.errors import PlatformError
 from pipeline.fields import BY_KEY, REGULAR
 from pipeline.platforms import Batch, Person, Value
 from pipeline.platforms.reply import JsonObject
+
+if TYPE_CHECKING:
+    import jsonschema_rs
 
 EMPTY = "__EMPTY__"
 """The platform's marker that clears a field in a batch."""
@@ -98,6 +99,8 @@ def _is_date(text: str) -> bool:
 
 @cache
 def _validator(schema: Schema) -> jsonschema_rs.Validator:
+    import jsonschema_rs
+
     text = resources.files("pipeline.platforms").joinpath("cyberimpact.openapi.json").read_text(encoding="utf-8")
     components = json.loads(text)["components"]
     whole = {"$ref": f"#/components/schemas/{schema}", "components": components}
