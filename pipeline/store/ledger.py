@@ -283,11 +283,10 @@ class Ledger:
         if gone is not None:
             better.append(other.c.load_id != gone)
         touched = select(table.c.transaction_id).where(table.c.load_id.in_(load_ids))
-        self._db.execute(
-            update(table)
-            .where(table.c.account == self._account, table.c.transaction_id.in_(touched))
-            .values(current=~exists().where(*better))
-        )
+        current = ~exists().where(*better)
+        theirs = (table.c.account == self._account, table.c.transaction_id.in_(touched))
+        # Of most rows it stays what it was: none of those is written anew, nor its place in the indexes.
+        self._db.execute(update(table).where(*theirs, table.c.current != current).values(current=current))
 
     def _all_of(self, table: Table) -> ColumnElement[bool]:
         return unindexed(self._db, table.c.account) == self._account
