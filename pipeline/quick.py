@@ -6,11 +6,14 @@ consent ends about now goes the full way (`project`, `decide`), and both ways ag
 
 from __future__ import annotations
 
-from collections import Counter
+from bisect import bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import islice
+from operator import itemgetter
 from typing import Generic, TypeVar
 
 from pipeline import policy
@@ -22,8 +25,8 @@ from pipeline.spool import parts, spool, told
 from pipeline.store.buyers import Seated
 from pipeline.touched import Deed
 
-BLOCK = 5_000
-"""So many contacts are looked at and noted at once."""
+_AHEAD = 5_000
+"""So many rows of each kind are held, whether their contacts' turn has come or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Known:
 class _Part:
     """The same of some contacts, by address."""
 
-    odd: Collection[str]
+    odd: AbstractSet[str]
     days: Mapping[str, str]
     seats: Mapping[str, Sequence[Seated]]
     deeds: Mapping[str, Sequence[Deed]]
@@ -85,17 +88,14 @@ class Quick:
         self._shown: list[Change] = []
         self._others = spool("others (email TEXT PRIMARY KEY, resend INTEGER) WITHOUT ROWID")
 
-    def go(self, marked: Iterable[tuple[str, bool]], known: Known) -> Iterator[None]:
-        """Note the ordinary ones of the marked contacts, in blocks; they are sorted by address."""
+    def go(self, marked: Iterable[tuple[str, bool]], known: Known, size: int) -> Iterator[None]:
+        """Note the ordinary ones of the marked contacts, so many at once; they are sorted by address."""
         odd, days = _Sorted(known.odd), _Sorted(known.days)
         seats, deeds = _Sorted(known.seats), _Sorted(known.deeds)
-        for block in parts(marked, BLOCK):
+        for block in parts(marked, size):
             last = block[-1][0]
-            strange = {email for (email,) in odd.until(last)}
-            part = _Part(
-                strange, dict(days.until(last)), _by_address(seats.until(last)), _by_address(deeds.until(last))
-            )
-            self._note(block, part)
+            strange, seated = {email for (email,) in odd.until(last)}, _by_address(seats.until(last))
+            self._note(block, _Part(strange, dict(days.until(last)), seated, _by_address(deeds.until(last))))
             yield
         self._outline.skip(Counter(cancelled=self._cancelled, expired=self._skipped - self._cancelled))
         self._outline.show(self._shown)
@@ -106,21 +106,25 @@ class Quick:
         return ({email: bool(resend) for email, resend in part} for part in parts(rows, size))
 
     def _note(self, block: Sequence[tuple[str, bool]], part: _Part) -> None:
-        days, more = part.days, part.odd | part.seats.keys() | part.deeds.keys()
-        noted: dict[int, list[str]] = {}
-        left = []
-        for email, resend in block:
-            ordinary = email not in more and email in days
-            number = self._alone(email, days[email]) if ordinary else self._looked_at(email, part)
-            if number is None:
-                left.append((email, resend))
-            else:
-                noted.setdefault(number, []).append(email)
-        self._skipped += len(noted.get(SKIPPED, ()))
+        """Most have neither seats nor deeds: what happens to them follows from the day alone, once enough are shown."""
+        marked, days = dict(block), part.days
+        more = part.odd | part.seats.keys() | part.deeds.keys() | (marked.keys() - days.keys())
+        if len(self._shown) < SHOWN:
+            more |= marked.keys()
+        ordinary = [email for email in marked if email not in more]
+        by_day = {day: self._alone(ordinary[0], day) for day in {days[email] for email in ordinary}}
+        noted: defaultdict[int | None, list[str]] = defaultdict(list)
+        for email in ordinary:
+            noted[by_day[days[email]]].append(email)
+        for email in sorted(more & marked.keys()):
+            noted[self._looked_at(email, part)].append(email)
+        self._skipped += len(noted[SKIPPED])
         for number, emails in noted.items():
-            self._outline.add(emails, number)
-        with told():
-            self._others.executemany("INSERT INTO others VALUES (?, ?)", left)
+            if number is not None:
+                self._outline.add(emails, number)
+                continue
+            with told():
+                self._others.executemany("INSERT INTO others VALUES (?, ?)", ((who, marked[who]) for who in emails))
 
     def _looked_at(self, email: str, part: _Part) -> int | None:
         """What is to happen to a contact, as the outline's number of it; None when the full way must tell."""
@@ -217,19 +221,19 @@ class _Sorted(Generic[Row]):
     """Rows that are sorted by address, taken part by part."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
-        self._rows = iter(rows)
-        self._first = list(islice(self._rows, 1))
+        self._left = iter(rows)
+        self._rows = list(islice(self._left, _AHEAD))
 
     def until(self, last: str) -> list[Row]:
         """Those that are left up to this address."""
-        if not self._first or self._first[0][0] > last:
-            return []
-        found, self._first = self._first, []
-        for row in self._rows:
-            if row[0] > last:
-                self._first.append(row)
+        found: list[Row] = []
+        while self._rows:
+            cut = bisect_right(self._rows, last, key=itemgetter(0))
+            found += self._rows[:cut]
+            if cut < len(self._rows):
+                del self._rows[:cut]
                 break
-            found.append(row)
+            self._rows = list(islice(self._left, _AHEAD))
         return found
 
 

@@ -14,6 +14,7 @@ from pipeline.facts import Circumstances, gather, rules_of, strangers
 from pipeline.forgotten import PREFIX
 from pipeline.outline import Outline
 from pipeline.plan import Change, Facts, decide, first_reach, need
+from pipeline.project import group_key
 from pipeline.quick import Known, Quick
 from pipeline.spool import parts
 from pipeline.store.buyers import Buyers
@@ -68,15 +69,17 @@ class Sketch:
         first, quick = first_reach(self.around.as_of, rules.show_grace_days), Quick(found, rules, living, adopted)
         with self.database.transaction(reading=True) as connection:
             buyers = Buyers(connection, self.account.name)
+            coming = buyers.coming(rules.groups, first)
+            keys = living.union(adopted, (group_key(name, name, rules.groups) or "" for name in coming))
             with closing(buyers.acts()) as acts, closing(buyers.touched()) as sold:
-                touched = Touched(acts, sold, rules_of(self.account))
+                touched = Touched(acts, sold, rules_of(self.account), keys)
             with (
                 closing(buyers.all_marked()) as marked,
                 closing(buyers.odd(silenced.old_ids)) as odd,
                 closing(buyers.days(untouched=not rules.cancelled_counts)) as days,
-                closing(buyers.seats(rules.groups, first)) as seats,
+                closing(buyers.seats(rules.groups, first, coming)) as seats,
             ):
-                for _ in quick.go(marked, Known(odd, days, seats, touched.deeds())):
+                for _ in quick.go(marked, Known(odd, days, seats, touched.deeds()), self.portion):
                     self.progress("plan", found.noted, pending)
         self._name(quick, found)
         return quick.others(self.portion)

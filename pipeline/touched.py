@@ -1,12 +1,13 @@
 """Transactions of which something was cancelled -> what that means for each of their buyers, kept on the side by address.
 
 Whom a cancellation concerns follows from its transaction alone, if that is known (rule 7): so it is decided transaction
-by transaction, and nobody's other bookings are read for it.
+by transaction, and nobody's other bookings are read for it.  Nobody is in the group of a show that is over and has none
+on the platform: most transactions of a long history matter to nobody, and are passed over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
@@ -17,17 +18,20 @@ from pipeline.spool import parts, spool, told
 Deed = tuple[str, str | None, int | None, str | None, str | None, int | None]
 """Address; the group's key; of a booking its time, its day if it counts for the consent, and the performance's last day;
 the time of the latest cancellation.  With neither time it is one that the quick way cannot judge."""
+Values = tuple[object, ...]
 _BLOCK = 5_000
 
 
 class Touched:
     """The deeds that these cancellations and bookings come to; both are sorted by transaction.
 
-    `acts` have the columns CANCELLATION, `bought` the columns TOUCHED.
+    `acts` have the columns CANCELLATION, `bought` the columns TOUCHED; `keys`: the groups that somebody may be in.
     """
 
-    def __init__(self, acts: Iterable[tuple[object, ...]], bought: Iterable[tuple[object, ...]], rules: Rules) -> None:
+    def __init__(self, acts: Iterable[Values], bought: Iterable[Values], rules: Rules, keys: Container[str]) -> None:
         self._rules = rules
+        self._keys = keys
+        self._about = "performance_key" if rules.groups == "per-performance" else "show_key"
         self._db = spool("deeds (email TEXT, key TEXT, at INTEGER, day TEXT, ends TEXT, cancelled_at INTEGER)")
         for block in parts(self._judged(acts, bought), _BLOCK):
             with told():
@@ -37,16 +41,25 @@ class Touched:
         """All deeds by address."""
         return iter(self._db.execute("SELECT * FROM deeds ORDER BY email"))
 
-    def _judged(self, acts: Iterable[tuple[object, ...]], bought: Iterable[tuple[object, ...]]) -> Iterator[Deed]:
+    def _judged(self, acts: Iterable[Values], bought: Iterable[Values]) -> Iterator[Deed]:
         theirs = groupby(bought, itemgetter(TOUCHED.index("transaction_id")))
         transaction, rows = next(theirs, (None, iter(())))
         for cancelled, group in groupby(acts, itemgetter(CANCELLATION.index("transaction_id"))):
-            told_of = [dict(zip(CANCELLATION, act, strict=True)) for act in group]
+            told_of = list(group)
             if transaction != cancelled:
-                yield from (_stray(act) for act in told_of if act["email"])
+                yield from (_stray(act) for act in _named(CANCELLATION, told_of) if act["email"])
                 continue
-            yield from self._transaction([dict(zip(TOUCHED, row, strict=True)) for row in rows], told_of)
+            sold = list(rows)
+            if self._matters(TOUCHED, sold) or self._matters(CANCELLATION, told_of):
+                yield from self._transaction(_named(TOUCHED, sold), _named(CANCELLATION, told_of))
             transaction, rows = next(theirs, (None, iter(())))
+
+    def _matters(self, columns: Sequence[str], rows: Iterable[Values]) -> bool:
+        """Whether anything can depend on what was cancelled of these: a consent, or who is in a group."""
+        if not self._rules.cancelled_counts:
+            return True
+        about, groups = columns.index(self._about), self._rules.groups
+        return any(group_key(row[about], row[about], groups) in self._keys for row in rows)
 
     def _transaction(self, bought: list[Row], acts: list[Row]) -> Iterator[Deed]:
         """The deeds of one transaction: its bookings, and whom its cancellations concern."""
@@ -75,6 +88,10 @@ class Touched:
         if self._rules.cancelled_counts:
             return True
         return not fully_cancelled(row, [act for act in acts if act["email"] == row["email"]])
+
+
+def _named(columns: Sequence[str], rows: Iterable[Values]) -> list[Row]:
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _stray(row: Row) -> Deed:

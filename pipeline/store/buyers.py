@@ -98,32 +98,57 @@ class Buyers:
             query = query.where(self._untouched())
         return self._stream(query.group_by(email).order_by(email))
 
-    def seats(self, groups: str, first: str) -> Generator[Seated, None, None]:
-        """What was bought of shows still to come, by address; see `Seated`.
-
-        `groups` is the policy; a booking gives a seat if it has a show and ends from the day `first` on.  The
-        table is read from end to end and sorted: by an index, each row would be looked for at random.
-        """
+    def coming(self, groups: str, first: str) -> set[str]:
+        """The shows or performances, as `groups` is the policy, of which a booking ends from the day `first` on."""
         if groups == "general-only":
+            return set()
+        key = self._key(groups)
+        query = select(key).distinct().where(*self._of_shows(), bookings.c.performance_end_on >= first)
+        return set(self._db.execute(query).scalars())
+
+    def seats(self, groups: str, first: str, coming: Collection[str]) -> Generator[Seated, None, None]:
+        """What was bought of the shows or performances that are `coming`, by address; see `Seated`.
+
+        A booking gives a seat if it has a show and ends from the day `first` on.  The table is read from end to end
+        and sorted: by an index, each row would be looked for at random.
+        """
+        if not coming:
             yield from ()
             return
-        key = bookings.c.performance_key if groups == "per-performance" else bookings.c.show_key
-        comes, theirs = bookings.c.performance_end_on >= first, (*self._all_current(), bookings.c.show_key.is_not(None))
+        key = self._key(groups)
+        comes, theirs = bookings.c.performance_end_on >= first, self._of_shows()
         email = unindexed(self._db, bookings.c.email)
         latest = [func.max(case((which, bookings.c.booked_at))) for which in (comes, comes.is_not(True))]
-        query = select(email, key, *latest).where(*theirs, key.in_(select(key).where(*theirs, comes)))
+        known = key.in_(coming if len(coming) <= IN_ONE else select(key).where(*theirs, comes))
+        query = select(email, key, *latest).where(*theirs, known)
         yield from self._stream(query.group_by(email, key).order_by(email, key))
+
+    def _key(self, groups: str) -> ColumnElement[str]:
+        return bookings.c.performance_key if groups == "per-performance" else bookings.c.show_key
+
+    def _of_shows(self) -> tuple[ColumnElement[bool], ...]:
+        return *self._all_current(), bookings.c.show_key.is_not(None)
 
     def _all_current(self) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         return unindexed(self._db, bookings.c.account) == self._account, bookings.c.current
 
     def _untouched(self) -> ColumnElement[bool]:
         """Nothing of the booking's transaction was cancelled."""
-        cancelled, other = self._cancelled(), bookings.alias("other")
         if self._db.dialect.name == "sqlite":  # which finds a number sooner than a text
-            mine = (other.c.account == self._account, other.c.transaction_id.in_(cancelled))
-            return bookings.c.id.not_in(select(other.c.id).where(*mine))
-        return ~exists(cancelled.where(cancellations.c.transaction_id == bookings.c.transaction_id))
+            return bookings.c.id.not_in(self._ids_of_cancelled())
+        return ~exists(self._cancelled().where(cancellations.c.transaction_id == bookings.c.transaction_id))
+
+    def _touched(self) -> ColumnElement[bool]:
+        """Something of the booking's transaction was cancelled."""
+        if self._db.dialect.name == "sqlite":  # which then reads the rows in the order in which they lie
+            return bookings.c.id.in_(self._ids_of_cancelled())
+        return bookings.c.transaction_id.in_(self._cancelled())
+
+    def _ids_of_cancelled(self) -> Select[Any]:
+        """The bookings of those transactions: the index by transaction has all that is asked for."""
+        other = bookings.alias("other")
+        mine = (other.c.account == self._account, other.c.transaction_id.in_(self._cancelled()))
+        return select(other.c.id).where(*mine)
 
     def _cancelled(self) -> Select[Any]:
         """The transactions of which something was cancelled."""
@@ -140,9 +165,7 @@ class Buyers:
     def touched(self) -> Generator[tuple[Any, ...], None, None]:
         """The columns TOUCHED of all current bookings in transactions of which something was cancelled, by transaction."""
         transaction = bookings.c.transaction_id
-        query = select(*(bookings.c[name] for name in TOUCHED)).where(
-            bookings.c.account == self._account, bookings.c.current, bookings.c.transaction_id.in_(self._cancelled())
-        )
+        query = select(*(bookings.c[name] for name in TOUCHED)).where(*self._all_current(), self._touched())
         return self._stream(query.order_by(transaction))
 
     def odd(self, contact_ids: Collection[str]) -> Generator[tuple[str], None, None]:
