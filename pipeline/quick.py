@@ -118,7 +118,7 @@ class Quick:
             noted[by_day[days[email]]].append(email)
         for email in sorted(more & marked.keys()):
             noted[self._looked_at(email, part)].append(email)
-        self._skipped += len(noted[SKIPPED])
+        self._skipped += len(noted.get(SKIPPED, ()))
         for number, emails in noted.items():
             if number is not None:
                 self._outline.add(emails, number)

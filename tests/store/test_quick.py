@@ -24,6 +24,7 @@ from pipeline.schema import BOOKING, CANCELLATION
 from pipeline.sketch import Sketch
 from pipeline.store import tables
 from pipeline.store.acknowledged import State
+from pipeline.store.buyers import IN_ONE
 from pipeline.store.database import Database
 
 AS_OF = date(2026, 3, 10)
@@ -323,6 +324,27 @@ def undone(draw: st.DrawFn) -> tuple[list[dict[str, object]], list[dict[str, obj
     adopted=False,
     policy={},
 )
+@example(  # a show that was not bought in the transaction, and by its buyer in another
+    facts=(
+        [plain(ANNE), plain(ANNE, "T2", show_key="id:S3", performance_key="id:R3", performance_end_on="2026-01-01")],
+        [act("T2", None)],
+    ),
+    living=False,
+    adopted=False,
+    policy={},
+)
+@example(  # who may be in the group of a show that is over
+    facts=(
+        [plain(ANNE, show_key="id:S1", performance_end_on="2026-01-01")],
+        [{**act("T1", None), "show_key": "id:S1"}],
+    ),
+    living=True,
+    adopted=False,
+    policy={},
+)
+@example(  # or in one that becomes ours
+    facts=([plain(ANNE, performance_end_on="2026-01-01")], [act("T1", None)]), living=False, adopted=True, policy={}
+)
 def test_who_cancelled_is_planned_alike_both_ways(database: Database, facts, living, adopted, policy) -> None:
     sold, gone = facts
     name = f"demo{next(ACCOUNTS)}"
@@ -349,15 +371,39 @@ def test_more_people_than_are_shown_are_planned_alike_both_ways(database: Databa
         )
         for number in range(count)
     ]
-    marked = [{"email": row["email"], "resend": row["email"] in {sold[-2]["email"], sold[-7]["email"]}} for row in sold]
-    marked.append({"email": "pz@exemple.test", "resend": False})
-    gone = [act(f"T{SHOWN + 100}", None), act(f"T{count - count % 3 - 3}", None), act("?", str(sold[-4]["email"]))]
-    fill(database, "demo", bookings=[*sold, plain(ZOE)], marks=marked, cancellations=gone)
+    sold[-3] |= {"show_key": "id:S1", "performance_end_on": "2026-01-01"}
+    marked = [{"email": email, "resend": False} for email in (*(row["email"] for row in sold), "pz@exemple.test")]
+    seated = next(row for row in reversed(sold) if row["show_key"] == "id:S2")
+    gone = [
+        act(f"T{SHOWN + 100}", None),
+        act(str(seated["transaction_id"]), None),
+        {**act(str(sold[-3]["transaction_id"]), None), "show_key": "id:S1"},
+    ]
+    suppressed = [{"email": sold[-4]["email"], **GONE}]
+    fill(database, "demo", bookings=[*sold, plain(ZOE)], marks=marked, cancellations=gone, suppressions=suppressed)
+    there = KnownGroup("show:id:S1", 7, "Le Songe", deleted=False)
+    groups = Groups({there.group_key: there}, [Group(7, "Le Songe", False, 0)])
     with database.transaction() as connection:
-        around = Circumstances(AS_OF, Groups({}, []), Silenced.of(State(connection, "demo")))
+        around = Circumstances(AS_OF, groups, Silenced.of(State(connection, "demo")))
     whole = told(Sketch(account("demo", {}), database, around, 10_000))
     assert told(Sketch(account("demo", {}), database, around, 100)) == whole
     assert len(whole["preview"].changes) == SHOWN < whole["preview"].contacts
+    assert whole["preview"].skips["unsubscribed"] == len(whole["asked"]) == 1
+
+
+def test_more_shows_than_one_statement_names_are_planned_alike_both_ways(database: Database) -> None:
+    shows = [
+        plain(ANNE, f"T{n}", show_key=f"id:S{n}", show_id=f"S{n}", performance_end_on=f"20{26 - n % 2}-04-01")
+        for n in range(2 * IN_ONE + 2)
+    ]
+    fill(
+        database, "demo", bookings=[*shows, plain(EVE)], marks=[{"email": who, "resend": False} for who in (ANNE, EVE)]
+    )
+    with database.transaction() as connection:
+        around = Circumstances(AS_OF, Groups({}, []), Silenced.of(State(connection, "demo")))
+    whole = told(Sketch(account("demo", {}), database, around, 1_000))
+    assert told(Sketch(account("demo", {}), database, around, 1)) == whole
+    assert whole["preview"].counts.joins == IN_ONE + 4
 
 
 def test_the_suppressed_who_were_forgotten_are_found_by_the_full_way(database: Database) -> None:
