@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from pipeline.schema import LINES
 
-PARTS = 32
+PARTS = 16
 """How many parts there are at least."""
 ROOM = 150_000
 """Lines of a part, about, of which there are as many as it takes: a part is merged in memory."""
@@ -129,7 +129,7 @@ class Spill:
         """Write what waits to the files of its parts."""
         if not self._waiting:
             return
-        table = pa.concat_tables(self._waiting).combine_chunks()
+        table = pa.concat_tables(self._waiting)
         self._waiting, self._rows = [], 0
         if not self._parts:
             self._parts = max(PARTS, self._expected // self._room + 1)
