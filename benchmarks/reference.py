@@ -2,8 +2,8 @@
 
     python benchmarks/reference.py history.csv
 
-The lines are dealt into parts by their address, and the file is read once for each part, so that any size fits the
-memory: in an invented history all lines of a transaction carry one address.
+The lines are dealt by their address into files that are read one at a time, so that any size fits the memory: in an
+invented history all lines of a transaction carry one address.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import csv
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
@@ -122,22 +124,38 @@ def seat(email: str, show: str, bookings: list[Row], cancelled: list[int]) -> Ro
     }
 
 
-def part_of(history: Path, part: int, parts: int) -> Iterator[tuple[int, Line]]:
-    """The lines of one part, numbered as they stand in the file (the header is 1)."""
-    with history.open(encoding="utf-8", newline="") as file:
-        rows = csv.reader(file, delimiter=";")
+def dealt(history: Path, folder: Path) -> list[Path]:
+    """The parts of a history, as files in a folder: its lines after their numbers in it (the header is 1)."""
+    with history.open("rb") as counted:
+        paths = [folder / str(part) for part in range(sum(1 for _ in counted) // PART + 1)]
+    with ExitStack() as opened:
+        source = opened.enter_context(history.open(encoding="utf-8", newline=""))
+        files = [opened.enter_context(path.open("w", encoding="utf-8", newline="")) for path in paths]
+        parts = [csv.writer(file) for file in files]
+        rows = csv.reader(source, delimiter=";")
         header = next(rows)
         place = header.index("courriel")
+        for part in parts:
+            part.writerow(["", *header])
         for number, row in enumerate(rows, start=2):
-            if crc32(row[place].encode()) % parts == part:
-                yield number, dict(zip(header, row, strict=True))
+            parts[crc32(row[place].encode()) % len(parts)].writerow([number, *row])
+    return paths
 
 
-def outcome(history: Path, part: int, parts: int) -> dict[str, Digest]:
+def lines_of(part: Path) -> Iterator[tuple[int, Line]]:
+    """The lines of a part, and their numbers."""
+    with part.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        header = next(rows)[1:]
+        for number, *row in rows:
+            yield int(number), dict(zip(header, row, strict=True))
+
+
+def outcome(part: Path) -> dict[str, Digest]:
     """What one part comes to."""
     bought: dict[tuple[str, str], list[tuple[int, Line]]] = defaultdict(list)
     undone: dict[tuple[str, str, str], list[tuple[int, Line]]] = defaultdict(list)
-    for number, line in part_of(history, part, parts):
+    for number, line in lines_of(part):
         key = (line["id_reservation"], line["id_representation"])
         if line["type_operation"] == "ANNULATION":
             undone[*key, line["date_transaction"]].append((number, line))
@@ -171,12 +189,10 @@ def outcome(history: Path, part: int, parts: int) -> dict[str, Digest]:
 
 def main(history: Path) -> dict[str, object]:
     """The digests of the whole."""
-    with history.open("rb") as file:
-        parts = sum(1 for _ in file) // PART + 1
-    found = outcome(history, 0, parts)
-    for part in range(1, parts):
-        more = outcome(history, part, parts)
-        found = {name: one + more[name] for name, one in found.items()}
+    with TemporaryDirectory(dir=history.parent) as folder:
+        found, *others = map(outcome, dealt(history, Path(folder)))
+        for more in others:
+            found = {name: one + more[name] for name, one in found.items()}
     return {name: one.json() for name, one in found.items()}
 
 
