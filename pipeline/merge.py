@@ -21,8 +21,7 @@ from pipeline.schema import BOOKING, CANCELLATION, CARRIED, JOINED
 from pipeline.spill import Coded, Column, Integers, Spill, column_of, whole
 
 MANY = 100_000
-"""Values at once from which on pandas numbers them: those of a part of a history of over 3 million lines, beside which its
-import costs nothing."""
+"""Values at once from which on pandas numbers them, a sixth quicker: those of a part of some 2 million lines and more."""
 _LARGEST = 2**62
 
 
