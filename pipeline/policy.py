@@ -71,6 +71,14 @@ def consent_ended(start: date, months: int, on: date) -> bool:
     return on > consent_until(start, months)
 
 
+def first_lasting(on: date, months: int) -> date:
+    """The first day on which a consent was given that has not ended on the day `on`."""
+    day = on - relativedelta(months=months)
+    while consent_ended(day, months, on):  # the end of a month was clamped: 31 March less a month is 28 February
+        day += timedelta(days=1)
+    return day
+
+
 def consent_proof(show_title: str, performance_day: str, transaction_id: str) -> str:
     """Rule 4: the proof names show, performance date (`YYYY-MM-DD`) and transaction, in at most 255 characters."""
     tail = cut(f", {performance_day}, transaction {transaction_id}", PROOF_LENGTH)

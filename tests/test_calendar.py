@@ -10,6 +10,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from world import World, buy, text
 
 from pipeline import mapping, policy
@@ -56,6 +58,16 @@ def test_consent_lasts_through_its_last_day_and_not_one_more(start: str, months:
     assert policy.consent_until(begun, months) == end
     days = (begun, end - timedelta(days=1), end, end + timedelta(days=1))
     assert [policy.consent_ended(begun, months, day) for day in days] == [False, False, False, True]
+
+
+@given(st.dates(date(2020, 1, 1), date(2032, 12, 31)), st.integers(1, 36))
+@example(date(2026, 3, 31), 1)  # 28 February lasts until 28 March
+@example(date(2028, 2, 29), 24)
+@example(date(2026, 2, 28), 24)
+def test_the_first_consent_that_lasts_is_one_day_after_the_last_that_has_ended(on: date, months: int) -> None:
+    first = policy.first_lasting(on, months)
+    assert not policy.consent_ended(first, months, on)
+    assert policy.consent_ended(first - timedelta(days=1), months, on)
 
 
 # The day of a purchase is the day on the account's calendar

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -165,9 +165,12 @@ def _whole(connection: Connection, account: Account, run: Run) -> Telling:
     holds = History(connection, account.name).open_holds()
     titles = {key: group.title for key, group in State(connection, account.name).groups().items()}
     figures, months = Figures(connection, account.name), account.file.policy.consent_months
-    consents = figures.consents()
+    after = run.as_of + timedelta(days=max(WITHIN) + 1)
+    last = policy.first_lasting(after, months) - timedelta(days=1)
+    consents = figures.consents(policy.first_lasting(run.as_of, months), last)
     until = {day: policy.consent_until(day, months) for day in consents.by_day}
-    soon = [(name, until[day], show) for name, day, show in _ending(figures, run.as_of, until)]
+    ending = figures.consents_from(min(until), max(until), SOON) if until else []
+    soon = [(name, until[day], show) for name, day, show in ending]
     told = story(
         run,
         started_at=Pages(connection, account.name).started(run.run_id),
@@ -184,18 +187,14 @@ def _whole(connection: Connection, account: Account, run: Run) -> Telling:
     )
 
 
-def _ending(figures: Figures, on: date, until: Mapping[date, date]) -> Sequence[tuple[str, date, str]]:
-    """Some whose consent ends within the longest of `WITHIN`, soonest first."""
-    days = [day for day, last in until.items() if on <= last <= on + timedelta(days=max(WITHIN))]
-    return figures.consents_from(min(days), max(days), SOON) if days else []
-
-
 def _standings(figures: Figures, run: Run, consents: Consents, until: Mapping[date, date]) -> Standings:
     last = run.date or run.as_of
     first = last - timedelta(days=DAYS - 1)
-    valid = consents.kept + sum(count for day, count in consents.by_day.items() if until[day] >= run.as_of)
     earlier = [each for each in figures.standings(run.as_of, POINTS) if each.day < run.as_of]
-    points = [*((each.day, each.contacts, each.valid) for each in earlier), (run.as_of, consents.contacts, valid)]
+    points = [
+        *((each.day, each.contacts, each.valid) for each in earlier),
+        (run.as_of, consents.contacts, consents.valid),
+    ]
     return Standings(
         until=last,
         bought=figures.bought(first, last),
@@ -203,12 +202,12 @@ def _standings(figures: Figures, run: Run, consents: Consents, until: Mapping[da
         contacts=tuple(points),
         groups=tuple(figures.newest_groups(GROUPS)),
         nights=tuple(figures.nights(NIGHTS)),
-        ending=tuple((days, _until_then(consents, until, run.as_of, days)) for days in WITHIN),
+        ending=tuple((days, _until_then(consents, until, run.as_of + timedelta(days=days))) for days in WITHIN),
     )
 
 
-def _until_then(consents: Consents, until: Mapping[date, date], on: date, days: int) -> int:
-    return sum(count for day, count in consents.by_day.items() if on <= until[day] <= on + timedelta(days=days))
+def _until_then(consents: Consents, until: Mapping[date, date], then: date) -> int:
+    return sum(count for day, count in consents.by_day.items() if until[day] <= then)
 
 
 def _waiting(hold: Hold, titles: Mapping[str, str]) -> Waiting:

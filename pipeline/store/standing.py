@@ -37,13 +37,13 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Consents:
-    """How many contacts have an acknowledged consent of each day; `kept` is the platform's own, which does not end.
+    """How many contacts there are; how many of them can be written to; and the consents of some days, by day.
 
-    Suppressed people count among `contacts` alone.
+    `valid` counts who is not suppressed and has a consent that lasts, or the platform's own, which does not end.
     """
 
     contacts: int
-    kept: int
+    valid: int
     by_day: Counter[date]
 
 
@@ -54,20 +54,28 @@ class Figures:
         self._db = connection
         self._account = account
 
-    def consents(self) -> Consents:
-        """The acknowledged consents of today, counted over their index."""
-        columns = members.c.consent_date, members.c.consent_kept
-        query = select(*columns, func.count()).where(members.c.account == self._account).group_by(*columns)
-        counted = Counter({(day, kept): count for day, kept, count in self._db.execute(query)})
-        contacts = counted.total()
-        # Not grouped by the database: SQLite would then go through everybody rather than look up those few.
-        theirs = select(*columns).where(members.c.account == self._account, members.c.email.in_(self._gone()))
-        counted.subtract(Counter((row[0], row[1]) for row in self._db.execute(theirs)))
-        by_day: Counter[date] = Counter()
-        for (day, kept), count in counted.items():
-            if day is not None and not kept:
-                by_day[day] += count
-        return Consents(contacts, sum(count for (_, kept), count in counted.items() if kept), +by_day)
+    def consents(self, first: date, last: date) -> Consents:
+        """The acknowledged consents, of which those last that were given from the day `first` on; told by day until `last`.
+
+        Counted over their index; of those that last, which are most, one by one only those of the days until `last`.
+        """
+        day, kept, mine = members.c.consent_date, members.c.consent_kept, members.c.account == self._account
+        contacts = self._db.execute(select(func.count()).where(mine)).scalar_one()
+        counted: Counter[tuple[date | None, str]] = Counter()
+        for which in (day.is_(None), day <= last):  # one after the other: each is a range of the index
+            query = select(day, kept, func.count()).where(mine, which).group_by(day, kept)
+            counted.update({(on, own): count for on, own, count in self._db.execute(query)})
+        # Looked up by themselves: to leave them out, SQLite would go through everybody.
+        theirs = select(day, kept).where(mine, members.c.email.in_(self._gone()))
+        gone = Counter((on, own) for on, own in self._db.execute(theirs))
+
+        def ended(on: date | None, own: str) -> bool:
+            return not own and (on is None or on < first)
+
+        lost = sum(count for each, count in counted.items() if ended(*each))
+        lost += sum(count for each, count in gone.items() if not ended(*each))
+        by_day = {on: count - gone[on, own] for (on, own), count in counted.items() if on and on >= first and not own}
+        return Consents(contacts, contacts - lost, +Counter(by_day))
 
     def consents_from(self, first: date, last: date, count: int) -> list[tuple[str, date, str]]:
         """Some whose consent is of these days, oldest first: address, day, last show; suppressed people left out."""

@@ -57,12 +57,19 @@ def test_who_is_forgotten_leaves_the_pages_that_are_then_out_of_date(database: D
         assert {each.run_id: each.told_at for each in pages.entries()} == {"R-1": later, "R-2": NOW}
 
 
-def test_consents_are_counted_by_day_without_those_who_left_or_whose_own_is_kept(database: Database) -> None:
+def test_consents_are_counted_without_those_who_left_and_with_those_whose_own_is_kept(database: Database) -> None:
+    ended, last = DAY - timedelta(days=1), DAY + timedelta(days=2)
+    away = {"parti@exemple.test": ended, BENOIT: DAY, "partie@exemple.test": last + timedelta(days=1)}
     members = [
         member(ANNE, DAY),
-        member(BENOIT, DAY),
         member(CHLOE, DAY, "express-consent"),
         member("sans@exemple.test", None),
+        member("gardé@exemple.test", None, "express-consent"),
+        member("tôt@exemple.test", ended),
+        member("tôt.gardé@exemple.test", ended, "express-consent"),
+        member("denis@exemple.test", last),
+        member("tard@exemple.test", last + timedelta(days=1)),
+        *(member(email, day) for email, day in away.items()),
     ]
     with database.transaction() as connection:
         state, figures = State(connection, "demo"), Figures(connection, "demo")
@@ -74,9 +81,9 @@ def test_consents_are_counted_by_day_without_those_who_left_or_whose_own_is_kept
         state.know_group(KnownGroup("general", 1, "Clients", False))
         state.know_group(KnownGroup("show:id:S1", 2, "Le Songe", False))
         state.know_group(KnownGroup("show:id:S2", 3, "Partie", True))
-        state.suppress({BENOIT: ("unsubscribed", None)}, DAY, Stamp("R-1", NOW))
-        found = figures.consents()
-        assert (found.contacts, found.kept, dict(found.by_day)) == (4, 1, {DAY: 1})
+        state.suppress(dict.fromkeys(away, ("unsubscribed", None)), DAY, Stamp("R-1", NOW))
+        found = figures.consents(DAY, last)
+        assert (found.contacts, found.valid, dict(found.by_day)) == (11, 6, {DAY: 1, last: 1})
         assert figures.consents_from(DAY, DAY, 5) == [(ANNE, DAY, "Le Songe")]
         assert figures.newest_groups(5) == [("Le Songe", 1)]
 

@@ -15,7 +15,7 @@ ANNE, BENOIT = "anne@exemple.test", "benoit@exemple.test"
 GROWING = "bookings|cancellations|members|memberships|consent_acts|rejects|page_people|other|mine"
 """The tables with a row or more a booking or a contact, and what they are called in joins with themselves."""
 COUNTED = "USING COVERING INDEX members_by_consent"
-"""The consents are counted by day once a run, for its page: over this index alone, a tenth of a second for a million."""
+"""The contacts are counted once a run, for its page: over this index alone, a twentieth of a second for a million."""
 WHOLE = re.compile(rf"SCAN ({GROWING})\b|SEARCH ({GROWING})\b.*\(account=\?\)$")
 
 Statement = tuple[str, tuple[object, ...]]
@@ -47,7 +47,7 @@ def whole_reads(state: Path, statements: list[Statement]) -> set[str]:
             if statement.split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH"):
                 plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
                 told = " ".join(statement.split())
-                counted = [COUNTED in line and "GROUP BY" in statement for line in plan]
+                counted = [COUNTED in line and "GROUP BY" not in statement for line in plan]
                 found |= {
                     f"{line}: {told}"
                     for line, fine in zip(plan, counted, strict=True)
