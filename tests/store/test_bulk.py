@@ -82,6 +82,14 @@ def test_every_way_records_the_same_rows(database: Database, engine: Engine, tmp
     assert indexes(engine) == {index.name for index in bookings.indexes}
 
 
+def test_many_rows_are_sorted_in_a_small_cache(sqlite_url: str, tmp_path: Path) -> None:
+    database = open_database(sqlite_url)
+    with database.transaction() as connection:
+        Ledger(connection, "demo").record(many(history()[0], tmp_path), NOW)
+        assert connection.execute(text("PRAGMA cache_size")).scalar() == -2_000
+    database.close()
+
+
 def test_postgresql_knows_of_many_rows_before_it_is_asked_about_them(postgres_url: str, tmp_path: Path) -> None:
     database = open_database(postgres_url)
     with database.transaction() as connection:

@@ -296,6 +296,7 @@ def test_an_sqlite_file_is_tuned_for_a_night_and_its_readers(sqlite_url: str) ->
         told = {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "secure_delete")}
         assert told == {"journal_mode": "wal", "secure_delete": 1}
         assert connection.execute(text("PRAGMA busy_timeout")).scalar() == 60_000
+        assert connection.execute(text("PRAGMA cache_size")).scalar() == -16_384
         assert connection.execute(text("PRAGMA synchronous")).scalar() == 2, "a commit outlives a power cut"
     database.close()
 
