@@ -137,9 +137,7 @@ def command(body: Body) -> click.Command:
         **words: object,
     ) -> NoReturn:
         gc.set_threshold(GARBAGE)
-        os.environ.setdefault(
-            "OPENBLAS_NUM_THREADS", "1"
-        )  # numpy starts one for each processor, and we multiply no matrices
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # or numpy starts one a processor, to multiply no matrix
         atexit.register(gc.freeze)  # an interpreter that ends looks for circles once more: a tenth of a night
         before = context.obj or {}
         chosen = config or before.get("config") or Path(os.environ.get("PLACIER_CONFIG") or "config")
