@@ -174,11 +174,9 @@ def _indexed_after(connection: Connection, tables: tuple[Table, ...], rows: int)
     yield
     for index in indexes:
         connection.execute(CreateIndex(index))
-    if (
-        rows and connection.dialect.name == "postgresql"
-    ):  # or it plans as if hardly anything came, until it looks itself
+    if rows and connection.dialect.name == "postgresql":  # or it plans as if hardly anything came
         looked_at = (f"{table.name} ({', '.join(_indexed(table))})" for table in tables)
-        connection.exec_driver_sql(f"ANALYZE {', '.join(looked_at)}")
+        connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {', '.join(looked_at)}")
 
 
 def _indexed(table: Table) -> list[str]:

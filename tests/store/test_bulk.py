@@ -99,6 +99,20 @@ def test_postgresql_knows_of_many_rows_before_it_is_asked_about_them(postgres_ur
     database.close()
 
 
+def test_on_postgresql_a_long_history_does_not_wait_for_that_of_another_account(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """Who has had the rows looked at keeps others from looking until the end, which a dry run's is late."""
+    one, other = open_database(postgres_url), open_database(postgres_url, patience=0.5)
+    with one.transaction() as connection:
+        Ledger(connection, "first").record(history()[2], NOW)  # both tables have rows
+    with one.transaction() as connection, other.transaction() as beside:
+        Ledger(connection, "demo").record(many(history()[0], tmp_path), NOW)
+        Ledger(beside, "other").record(many(history()[0], tmp_path), NOW)
+    one.close()
+    other.close()
+
+
 def test_several_loads_of_one_transaction_all_arrive(database: Database, tmp_path: Path) -> None:
     days = [FIRST.replace(day=n) for n in range(1, 12)]  # more than SQLite attaches files
     with database.transaction() as connection:
