@@ -148,9 +148,7 @@ def translated(kind: type[Exception]) -> Iterator[None]:
 def appending(connection: Connection, tables: tuple[Table, ...], rows: int, desk: Path | None) -> Iterator[Appending]:
     """Append up to `rows` rows to the tables; their indexes are made afterwards where that is cheaper."""
     many = rows >= MANY
-    if (
-        many and connection.dialect.name == "sqlite"
-    ):  # it sorts in pieces of the cache's size: small ones a quarter faster
+    if many and connection.dialect.name == "sqlite":  # it sorts in pieces of the cache's size: small ones faster
         connection.exec_driver_sql("PRAGMA cache_size=-2000")
     coming = Appending(connection, tables, desk if many else None)
     with closing(coming), _indexed_after(connection, tables, rows if many else 0):
