@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
@@ -12,6 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline import mapping as mappings
 from pipeline import policy
@@ -156,7 +157,7 @@ def make_load(
     records = []
     ignored: dict[str, None] = {}
 
-    def take(block: pa.Table, number: int, sieve: _Sieve) -> None:
+    def take(block: pa.Table, number: int, sieve: Sieve) -> None:
         lines.add(sieve.sift(block), number)
 
     def progress(done: int, total: int) -> None:
@@ -165,7 +166,7 @@ def make_load(
 
     reader.progress("read", 0, 0)
     for number, file in enumerate(brought):
-        sieve = _Sieve(reader.forgotten)
+        sieve = Sieve(reader.forgotten)
         told = scan(
             file.path,
             reader.columns,
@@ -188,24 +189,44 @@ def make_load(
     ), tuple(ignored)
 
 
-class _Sieve:
-    """Takes out of lines what forgotten people did until that day, and remembers which lines those were."""
+class Sieve:
+    """Takes out of lines what forgotten people did until that day, and what was cancelled of it; knows which lines those were."""
 
     def __init__(self, forgotten: Forgotten) -> None:
         self._forgotten = forgotten
         self.struck: set[int] = set()
 
+    def watch(self, lines: pa.Table) -> None:
+        """Look at lines that are not taken."""
+        self.sift(lines)
+
     def sift(self, lines: pa.Table) -> pa.Table:
         """The lines that stay."""
         if not self._forgotten.days:
             return lines
-        gone = self._forgotten.among(email for email in lines.column("email").unique().to_pylist() if email)
-        if not gone:
+        cancelled = lines.filter(pc.equal(lines.column("operation").cast(pa.string()), pa.scalar("cancellation")))
+        number = "transaction_id"
+        dropped = {
+            *_until(lines, "email", self._forgotten.among(_texts(lines, "email"))),
+            *_until(cancelled, number, self._forgotten.transactions(_texts(cancelled, number))),
+        }
+        if not dropped:
             return lines
-        rows = zip(*(lines.column(name).to_pylist() for name in ("line", "email", "transaction_on")), strict=True)
-        dropped = {int(str(line)) for line, email, day in rows if email in gone and str(day) <= str(gone[email])}
         self.struck |= dropped
         return lines.filter(pa.array([line not in dropped for line in lines.column("line").to_pylist()], pa.bool_()))
+
+
+def _texts(lines: pa.Table, name: str) -> list[str]:
+    return [str(text) for text in lines.column(name).unique().to_pylist() if text]
+
+
+def _until(lines: pa.Table, name: str, days: Mapping[str, date]) -> Iterator[int]:
+    """The numbers of the lines whose text in this column has a day, and that tell of that day or an earlier one."""
+    if days:
+        columns = (lines.column(column).to_pylist() for column in ("line", name, "transaction_on"))
+        for line, text, day in zip(*columns, strict=True):
+            if text in days and str(day) <= str(days[str(text)]):
+                yield int(str(line))
 
 
 def _without_forgotten(file: Brought, reading: Reading, struck: set[int], reader: Reader) -> tuple[Reading, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +15,10 @@ from pipeline.contact import Stamp
 from pipeline.content import open_file
 from pipeline.errors import StateError, UntrustedFile
 from pipeline.guard import fingerprint
-from pipeline.records import delimiter_of, split
+from pipeline.inbound import Reader, Sieve
+from pipeline.read import scan
+from pipeline.record import reader
+from pipeline.records import delimiter_of, spans, split
 from pipeline.report import shelf
 from pipeline.setting import Setting, at_work, put_in_place
 from pipeline.store.acknowledged import State
@@ -32,9 +37,14 @@ def export(setting: Setting, email: str, on: date) -> Json:
         ledger, state = Ledger(connection, setting.account.name), State(connection, setting.account.name)
         answer = answers.why(connection, setting.account, email, on)
         suppression = state.suppressions().get(email)
-        held = ledger.bookings_of(email), [act for act in ledger.cancellations_for(email) if act["email"] == email]
+        alone = Eraser(connection, setting.account.name).alone(email)
+        acts = ledger.cancellations_for(email)
+        held = (
+            ledger.bookings_of(email),
+            [act for act in acts if act["email"] == email or act["transaction_id"] in alone],
+        )
         member = state.members([email]).get(email)
-        acts = answers.acts(connection, setting.account, email, date.max)
+        noted = answers.acts(connection, setting.account, email, date.max)
         told = Pages(connection, setting.account.name).of(email)
     consent = {key: answer[key] for key in ("basis", "consent_date", "consent_until", "proof", "may_send")}
     return {
@@ -45,7 +55,7 @@ def export(setting: Setting, email: str, on: date) -> Json:
         "consent": {
             **consent,
             "sent_on": None if member is None else member.sent_on.isoformat(),
-            "acts": acts,
+            "acts": noted,
             "pages": [{"run_id": run_id, "what": what, "detail": dict(detail)} for run_id, what, detail in told],
         },
         "groups": answer["groups"],
@@ -72,23 +82,44 @@ def forget(setting: Setting, email: str, on: date) -> Json:
         with work.database.transaction() as connection:
             eraser, state = Eraser(connection, account), State(connection, account)
             eraser.keep_contact_ids(email)
-            erased = {**eraser.erase(email, names), **state.forget(email, on, Stamp("forget", setting.now()))}
+            alone = eraser.alone(email)
+            erased = eraser.erase(email, alone, names)
+            erased |= state.forget(email, alone, on, Stamp("forget", setting.now()))
             erased["pages"], days = Pages(connection, account).forget(email, work.now())
             erased["held_operations"] = _release(History(connection, account), email)
-            digests = eraser.digests() | _held_files(History(connection, account))
-        erased["archived_lines"] = sum(_strike(work, digest, names) for digest in sorted(digests))
-        loose = work.catalogue.read().loose.keys() - digests
+            files = eraser.files() | _held_files(History(connection, account))
+        telling = _Telling(names, reader(work, date.max) if alone else None)
+        erased["archived_lines"] = sum(_strike(work, digest, role, telling) for role, digest in sorted(files))
+        loose = work.catalogue.read().loose.keys() - {digest for _, digest in files}
         erased["archived_files"] = sum(_delete(work, digest, names) for digest in sorted(loose))
         shelf.rewrite(work, days)
     return {"email": email, "erased": erased}
 
 
-def _strike(work: Setting, digest: str, names: Callable[[str], bool]) -> int:
-    """Blank the lines of an archived file that name the person; returns how many there were."""
-    struck: list[tuple[int, int]] = []
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """Which lines are about the person: those that name the address, and what the `reader` leaves out of all that is read."""
 
-    def places(path: Path) -> list[tuple[int, int]]:
-        struck.extend(_told_in(path, names))
+    names: Callable[[str], bool]
+    reader: Reader | None
+
+    def places(self, path: Path, role: str) -> set[tuple[int, int]]:
+        """Their byte spans in a file of this role."""
+        told = set(_told_in(path, self.names))
+        if self.reader is not None:
+            sieve = Sieve(self.reader.forgotten)
+            with suppress(UntrustedFile):  # nothing of it is in the ledger: there are no purchases that it could cancel
+                read = scan(path, self.reader.columns, self.reader.zone, self.reader.as_of, sieve.watch, role=role)
+                told.update(spans(path, read.delimiter, sieve.struck))
+        return told
+
+
+def _strike(work: Setting, digest: str, role: str, telling: _Telling) -> int:
+    """Blank the lines of an archived file that are about the person; returns how many there were."""
+    struck: set[tuple[int, int]] = set()
+
+    def places(path: Path) -> set[tuple[int, int]]:
+        struck.update(telling.places(path, role))
         return struck
 
     try:
@@ -136,15 +167,16 @@ def _naming(email: str) -> Callable[[str], bool]:
 
 
 def _release(history: History, email: str) -> int:
-    """Take the person out of what is held."""
+    """Take the person out of what is held, or was; gives how many operations are no longer held."""
     gone = 0
-    for hold in history.open_holds():
-        pairs = [pair for pair in hold.pairs() if pair[0] != email]
-        if len(pairs) != len(hold.pairs()):
-            gone += len(hold.pairs()) - len(pairs)
-            history.rewrite(hold, {"leaves": [list(pair) for pair in pairs]}, (len(pairs), fingerprint(pairs)))
+    for hold in history.all_holds():
+        kept = [leave for leave in hold.leaves() if leave[0] != email]
+        if len(kept) != len(hold.leaves()):
+            gone += (len(hold.leaves()) - len(kept)) * (hold.state == "open")
+            mark = fingerprint([(str(who), str(key)) for who, key, *_ in kept])
+            history.rewrite(hold, {"leaves": kept}, (len(kept), mark))
     return gone
 
 
-def _held_files(history: History) -> set[str]:
-    return {file[2] for hold in history.open_holds() for file in hold.files()}
+def _held_files(history: History) -> set[tuple[str, str]]:
+    return {(role, digest) for hold in history.open_holds() for role, _, digest in hold.files()}

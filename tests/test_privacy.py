@@ -134,6 +134,48 @@ def test_what_is_held_of_a_forgotten_person_is_released(world: World) -> None:
     assert (approved.code, approved.run["pushed"]["leaves"]) == (0, 2)
 
 
+def test_what_was_held_once_forgets_too(world: World) -> None:
+    world.set(guard={"max_leaves": 0, "max_leave_ratio": 0.0})
+    world.day(
+        "2026-03-01", [buy(f"T{n}", "2026-03-01 10:00:00", who) for n, who in enumerate((ANNE, "bob@exemple.ca"))]
+    )
+    world.night("2026-03-02")
+    world.day("2026-03-02", [cancel(f"T{n}", "2026-03-02 10:00:00") for n in range(2)])
+    held = world.night("2026-03-03")
+    assert world.placier("approve", "demo", held.run["run_id"]).code == 0
+    assert world.placier("forget", "demo", ANNE).json["erased"]["held_operations"] == 0
+    assert told(world) == []
+
+
+def test_what_was_cancelled_of_a_purchase_is_its_buyers(world: World) -> None:
+    """Rule 7: whatever address the cancellation carries; of a transaction that two people share, only what names one."""
+    other = "autre@exemple.test"
+    world.day("2026-03-01", [buy("T1", "2026-03-01 10:00:00", ANNE), buy("T2", "2026-03-01 10:00:00", ANNE),
+                             buy("T3", "2026-03-01 10:00:00", ANNE),
+                             buy("T3", "2026-03-01 10:00:00", other, id_spectacle="S2", id_representation="R2")])  # fmt: skip
+    world.night("2026-03-02")
+    lines = [
+        cancel("T1", "2026-03-02 10:00:00", nom="Tremblay-Un"),
+        cancel("T2", "2026-03-02 10:00:00", other, nom="Tremblay-Deux"),
+        cancel("T3", "2026-03-02 10:00:00", nom="Tremblay-Trois"),
+        cancel("T9", "2026-03-02 10:00:00", nom="Tremblay-Neuf"),
+    ]
+    world.day("2026-03-02", [buy("T8", "2026-03-02 10:00:00", other), *lines])
+    assert world.night("2026-03-03").code == 0
+    shown = world.placier("export", "demo", ANNE).json["cancellations"]
+    assert sorted(act["transaction_id"] for act in shown) == ["T1", "T2"]
+    assert [act["transaction_id"] for act in world.placier("export", "demo", other).json["cancellations"]] == ["T2"]
+    erased = world.placier("forget", "demo", ANNE).json["erased"]
+    assert (erased["cancellations"], erased["archived_lines"]) == (2, 5)
+    for words in ((), ("--refetch",)):
+        replayed = world.placier("replay", "demo", "2026-03-02", "--as-of", "2026-03-03", *words)
+        assert (replayed.code, replayed.run["unmatched_cancellations"]) == (0, 1)
+        kept = b"".join(gzip.decompress(path.read_bytes()) for path in world.root.rglob("*.gz"))
+        names = ("Tremblay-Un", "Tremblay-Deux", "Tremblay-Trois", "Tremblay-Neuf")
+        assert [name.encode() in kept for name in names] == [False, False, True, True]
+    assert "T8" in str(world.placier("export", "demo", other).json)
+
+
 def test_a_held_file_forgets_too(world: World) -> None:
     bad = [buy(f"B{n}", "bad", f"p{n}@exemple.ca") for n in range(30)]
     world.day("2026-03-01", [buy("T1", "2026-03-01 10:00:00", ANNE), *bad])
@@ -143,6 +185,10 @@ def test_a_held_file_forgets_too(world: World) -> None:
     assert told(world) == []
     again = world.placier("approve", "demo", held.run["run_id"])
     assert again.code == 5, "what is held is no longer what it was"
+    assert "`placier run demo --date 2026-03-01` holds it as it is now" in again.err + again.out
+    anew = world.placier("run", "demo", "--date", "2026-03-01", "--as-of", "2026-03-02")
+    assert (anew.code, anew.run["run_id"] == held.run["run_id"]) == (5, False)
+    assert world.placier("approve", "demo", anew.run["run_id"]).code == 0
     assert world.placier("why", "demo", ANNE).json["sources"] == []
 
 

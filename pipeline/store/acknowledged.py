@@ -247,12 +247,16 @@ class State:
         query = select(tombstones.c.digest, tombstones.c.forgotten_on).where(tombstones.c.account == self._account)
         return Forgotten(key, {row.digest: row.forgotten_on for row in self._db.execute(query)})
 
-    def forget(self, email: str, on: date, stamp: Stamp) -> dict[str, int]:
-        """Erase what is acknowledged of an address and leave its hash; a suppression stays, under the hash alone."""
+    def forget(self, email: str, alone: Collection[str], on: date, stamp: Stamp) -> dict[str, int]:
+        """Erase what is acknowledged of an address and leave its hash; a suppression stays, under the hash alone.
+
+        `alone`: the transactions that were this person's alone, of which hashes stay as well.
+        """
         if self._db.execute(select(keys.c.key).where(keys.c.account == self._account)).scalar() is None:
             self._put(keys, [{"key": secrets.token_hex(32)}])
         names = self.forgotten()
-        self._put(tombstones, [{"digest": names.name(email), "forgotten_on": on}])
+        left = (names.name(email), *(names.transaction(number) for number in alone))
+        self._put(tombstones, [{"digest": digest, "forgotten_on": on} for digest in left])
         erased = {}
         for table in (members, memberships, in_flight, marks):
             gone = delete(table).where(table.c.account == self._account, table.c.email == email)

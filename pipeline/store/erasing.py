@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 
 from sqlalchemy import (
@@ -37,21 +37,42 @@ class Eraser:
         """Before a person is forgotten: a suppressed one stays known by the contact ids."""
         self._keep_contact_ids([bookings.c.account == self._account, bookings.c.email == email])
 
-    def erase(self, email: str, tells: Callable[[str], bool]) -> dict[str, int]:
-        """Erase a person's bookings, cancellations and the rejected lines that name them (`tells`), in every version."""
+    def alone(self, email: str) -> set[str]:
+        """The transactions in which nobody else bought: whatever was cancelled of them is about this person (rule 7)."""
+        mine = bookings.c.account == self._account
+        bought = select(bookings.c.transaction_id).where(mine, bookings.c.email == email)
+        theirs = set(self._db.execute(bought.distinct()).scalars())
+        for chunk in chunks(theirs):
+            others = select(bookings.c.transaction_id).where(
+                mine, bookings.c.transaction_id.in_(chunk), bookings.c.email != email
+            )
+            theirs -= set(self._db.execute(others).scalars())
+        return theirs
+
+    def erase(self, email: str, alone: Iterable[str], tells: Callable[[str], bool]) -> dict[str, int]:
+        """Erase a person's bookings, cancellations and the rejected lines that name them (`tells`), in every version.
+
+        `alone`: the transactions that are this person's alone, whose cancellations go too.
+        """
         erased = {}
         for table in (bookings, cancellations):
             gone = delete(table).where(table.c.account == self._account, table.c.email == email)
             erased[table.name] = self._db.execute(gone).rowcount
+        for chunk in chunks(alone):
+            acts = delete(cancellations).where(
+                cancellations.c.account == self._account, cancellations.c.transaction_id.in_(chunk)
+            )
+            erased["cancellations"] += self._db.execute(acts).rowcount
         query = select(rejects.c.id, rejects.c.text).where(rejects.c.account == self._account)
         ids = [row.id for row in self._db.execute(query) if tells(row.text)]
         for chunk in chunks(ids):
             self._db.execute(delete(rejects).where(rejects.c.id.in_(chunk)))
         return {**erased, "rejects": len(ids)}
 
-    def digests(self) -> set[str]:
-        """The digests of all files of the account, in every version."""
-        return set(self._db.execute(select(files.c.sha256).where(files.c.account == self._account)).scalars())
+    def files(self) -> set[tuple[str, str]]:
+        """Role and digest of all files of the account, in every version."""
+        query = select(files.c.role, files.c.sha256).where(files.c.account == self._account).distinct()
+        return {(role, digest) for role, digest in self._db.execute(query)}
 
     def rename_file(self, old: str, new: str) -> None:
         """An archived file was rewritten: it has another digest now."""

@@ -32,13 +32,17 @@ class Hold:
     state: str = "open"
     number: int = field(default=0, compare=False)
 
+    def leaves(self) -> list[list[object]]:
+        """The held leaves, each an address, a group key, and why."""
+        return _lists(self.detail.get("leaves"))
+
     def pairs(self) -> frozenset[tuple[str, str]]:
         """The held leaves, as (address, group key)."""
-        return frozenset((str(email), str(key)) for email, key, *_ in _lists(self.detail.get("leaves")))
+        return frozenset((str(email), str(key)) for email, key, *_ in self.leaves())
 
     def reasons(self) -> list[str]:
         """Why each of them would leave: cancelled or corrected."""
-        return [str(why) for _, _, *whys in _lists(self.detail.get("leaves")) for why in whys]
+        return [str(why) for _, _, *whys in self.leaves() for why in whys]
 
     def files(self) -> tuple[tuple[str, str, str], ...]:
         """The held files, as (role, name, digest)."""
@@ -136,6 +140,11 @@ class History:
         query = select(holds).where(holds.c.account == self._account, holds.c.state == "open")
         query = query.order_by(holds.c.run_id, holds.c.id)
         return [_hold(row) for row in self._db.execute(query)]
+
+    def all_holds(self) -> list[Hold]:
+        """What is or was held, oldest first."""
+        query = select(holds).where(holds.c.account == self._account)
+        return [_hold(row) for row in self._db.execute(query.order_by(holds.c.run_id, holds.c.id))]
 
     def held_by(self, run_id: str) -> list[Hold]:
         """Whatever a run holds or held."""

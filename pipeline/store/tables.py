@@ -275,7 +275,7 @@ tombstones = Table(
     "tombstones",
     metadata,
     Column("account", ACCOUNT, primary_key=True),
-    Column("digest", String(80), primary_key=True),  # keyed hash of the address
+    Column("digest", String(80), primary_key=True),  # keyed hash of the address, or of a transaction
     Column("forgotten_on", Date, nullable=False),
     comment="People who were forgotten: what they did until that day is never recorded again.",
 )

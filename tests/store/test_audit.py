@@ -111,7 +111,7 @@ def test_a_forgotten_person_leaves_the_acts_and_nothing_personal(state: Open) ->
         Ledger(it, "demo").record(load(FIRST, [booking("T1", ANNE)]), NOW)
         State(it, "demo").acknowledge([RECEIPT, replace(RECEIPT, email=BENOIT)], [], STAMP)
         State(it, "demo").suppress({ANNE: ("unsubscribed", SECOND)}, SECOND, STAMP)
-        erased = State(it, "demo").forget(ANNE, THIRD, Stamp("forget", NOW))
+        erased = State(it, "demo").forget(ANNE, (), THIRD, Stamp("forget", NOW))
         assert erased["acts"] == 2
         assert told(it) == []
         assert told(it, BENOIT) == [("given", SECOND)]
