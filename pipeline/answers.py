@@ -12,6 +12,7 @@ from pipeline import policy
 from pipeline.config import Account
 from pipeline.contact import Acknowledged, KnownGroup, Membership, Suppression
 from pipeline.facts import rules_of, suppressed
+from pipeline.naming import title_to_be
 from pipeline.plan import GENERAL, seated
 from pipeline.project import Desired, Seat, project
 from pipeline.said import Said
@@ -209,7 +210,10 @@ def _not_sent(known: Known, account: Account) -> Said:
 def _show(key: str, seat: Seat | None, known: Known, account: Account) -> Json:
     group, membership = known.groups.get(key), known.seats.get(key)
     member = membership is not None and membership.state == "in"
-    title = group.title if group is not None else (seat.show_title if seat is not None else key.split(":", 2)[-1])
+    if group is not None:
+        title = group.title
+    else:
+        title = key.split(":", 2)[-1] if seat is None else title_to_be(key, seat, known.groups, account.file.policy)
     return {"title": title, "member": member, "reason": _show_reason(seat, membership, known, account)}
 
 
@@ -274,7 +278,7 @@ def status(connection: Connection, setting: Setting) -> Json:
                 "as_of": row.as_of.isoformat(),
                 "status": row.status,
                 "started_at": _moment(row.started_at),
-                "message": row.message,
+                **({"message": row.message} if row.message else {}),
             }
             for row in runs
         ],

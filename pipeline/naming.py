@@ -60,6 +60,13 @@ def open_groups(
     return tuple(new), blocked
 
 
+def title_to_be(key: str, seat: Seat, known: Mapping[str, KnownGroup], rules: Policy) -> str:
+    """What a show's group would be called if it were made now."""
+    taken = {policy.same_title(group.title): other for other, group in known.items()}
+    taken.setdefault(policy.same_title(rules.general_group), GENERAL)
+    return _title(key, seat, rules, taken)
+
+
 def _arrival(item: tuple[str, Seat | None]) -> tuple[bool, int, str]:
     key, seat = item
     return (seat is not None, 0 if seat is None else seat.booked_at or 0, key)

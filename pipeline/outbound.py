@@ -174,7 +174,11 @@ class Outbound:
         self._watched = self._occasion.now()
         found = self._platform.suppressed(known)
         with self._database.transaction() as connection:
-            State(connection, self._account.name).suppress(found, today, self._occasion.stamp)
+            self._suppress(State(connection, self._account.name), found, today)
+
+    def _suppress(self, state: State, found: Mapping[str, tuple[str, date | None]], today: date) -> None:
+        kept_from = policy.retention_start(today, self._account.file.policy.retention_months)
+        state.suppress(found, today, self._occasion.stamp, kept_from=kept_from)
 
     def watch_again(self, today: date) -> int:
         """At the end of a run: who is suppressed now; and how many that we know as suppressed are members again.
@@ -184,7 +188,7 @@ class Outbound:
         found = self._platform.suppressed(())
         with self._database.transaction() as connection:
             state = State(connection, self._account.name)
-            state.suppress(found, today, self._occasion.stamp)
+            self._suppress(state, found, today)
             unlisted = state.unlisted(found)
         if not unlisted or not self._platform.reads_back:
             return 0

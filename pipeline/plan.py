@@ -285,7 +285,7 @@ def _leave_alone(change: Change, facts: Facts, rules: Policy) -> tuple[Change | 
     desired = facts.desired.get(change.email)
     if not (change.upsert or change.leaves):
         uncounted = desired is not None and desired.consent_date is None and change.email not in facts.members
-        return None, "cancelled" if uncounted else ""
+        return None, facts.suppressed.get(change.email, "cancelled") if uncounted else ""
     if change.email in facts.suppressed:
         return None, facts.suppressed[change.email]
     started = None if desired is None else desired.consent_date

@@ -133,7 +133,7 @@ class Run:
         return ". ".join(sentences) + (mend if self.held else "")
 
     def json(self) -> dict[str, object]:
-        """The shape that `--json` prints, and that is kept."""
+        """The shape that `--json` prints, and that is kept; the last three keys only if there is something to tell."""
         counts = Counts() if self.plan is None else self.plan.counts
         skipped: Mapping[str, int] = {} if self.plan is None else self.plan.skips
         found: dict[str, object] = {
@@ -150,12 +150,13 @@ class Run:
             "unmatched_cancellations": self.unmatched,
             "requests": self.requests,
             "seconds": self.seconds,
+        }
+        more = {
             "ignored_columns": list(self.ignored_columns),
             "held": [{"reason": reason, "operations": operations} for reason, operations in self.held],
+            "message": self.message,
         }
-        if self.message:
-            found["message"] = self.message
-        return found
+        return found | {name: value for name, value in more.items() if value}
 
 
 def exit_code(runs: list[Run]) -> int:

@@ -93,6 +93,24 @@ def test_why_says_that_the_show_was_long_past(two_days):
     assert "2026-02-20" in groups["Vieux"][1]
 
 
+def test_why_names_a_group_that_was_never_made_as_it_would_be(world):
+    world.set(policy={"groups": "per-performance"})
+    past, known = {"date_evenement": "2026-02-20 20:00", "id_representation": "R0"}, {"id_representation": "R9"}
+    bought = [buy("T1", "2026-03-01 10:00:00", ANNE, **past), buy("T2", "2026-03-01 10:00:00", ANNE)]
+    world.day(
+        "2026-03-01",
+        [*bought, buy("T3", "2026-03-01 10:00:00", ANNE, **known), cancel("T3", "2026-03-01 11:00:00", **known)],
+    )
+    assert world.night("2026-03-02").code == 0
+    told = world.placier("why", "demo", ANNE, "--on", "2026-03-02").json["groups"]
+    assert {group["title"]: group["member"] for group in told} == {
+        GENERAL: True,
+        "Le Songe (2026-04-01 20:00)": True,
+        "Le Songe (2026-02-20 20:00)": False,
+        "Le Songe (2026-04-01 20:00) #R9": False,
+    }
+
+
 @pytest.mark.parametrize(
     ("on", "may_send", "since"),
     [

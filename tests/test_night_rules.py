@@ -466,6 +466,15 @@ def test_fully_cancelled_booking_is_known_without_ids_too(world):
     assert field(world, ANNE, "sales_channel") == "Guichet"
 
 
+@pytest.mark.parametrize("left", ["unsubscribed", "bounced"])
+def test_who_left_is_skipped_for_that_even_if_nothing_counts(world, left):
+    world.set(policy={"cancelled_counts": False})
+    (world.control.unsubscribe if left == "unsubscribed" else world.control.bounce)(ANNE)
+    tell(world, "2026-03-01", [PURCHASE, cancel("T1", "2026-03-01 12:00:00", nb_billets="4")], "2026-03-02")
+    skipped = world.placier("replay", "demo", "2026-03-01", "--resend", "--as-of", "2026-03-02").run["plan"]["skipped"]
+    assert skipped == {left: 1}
+
+
 def test_cancellation_that_matches_nothing_is_kept_and_may_match_later(world):
     world.day("2026-03-02", [cancel("T1", "2026-03-02 09:00:00", CHLOE), cancel("T9", "2026-03-02 09:00:00")])
     answer = world.night("2026-03-03")

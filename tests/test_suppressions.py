@@ -86,6 +86,20 @@ def test_a_suppression_and_what_it_hands_down_outlives_everything(world: World, 
     assert not {ANNE, CHLOE} & world.control.touched_addresses()
 
 
+def test_who_leaves_after_the_purge_hands_it_down_too(world: World) -> None:
+    past = [buy("T1", "2026-03-01 10:00:00", ANNE, id_client="C7")]
+    past.append(buy("T2", "2026-03-01 10:00:00", BENOIT, id_client="C8"))
+    night(world, "2026-03-01", *past)
+    purged(world)
+    world.control.unsubscribe(ANNE)
+    show = {"date_evenement": "2031-04-01 20:00"}
+    bought = [buy("T8", "2031-03-01 10:00:00", CHLOE, id_client="C7", **show)]
+    bought.append(buy("T9", "2031-03-01 10:00:00", "dora@exemple.test", id_client="C8", **show))
+    heirs = night(world, "2031-03-01", *bought)
+    assert (skipped(heirs), heirs.run["pushed"]["contacts_created"]) == ({"unsubscribed_as": 1}, 1)
+    assert world.placier("why", "demo", CHLOE, "--on", "2031-03-02").json["suppressed"] == "unsubscribed_as"
+
+
 @pytest.mark.parametrize("arrival", ARRIVALS)
 def test_no_walk_ever_writes_to_who_left(world: World, arrival: str) -> None:
     world.control.set_switches(unsubscribed_in_batch=arrival, bounced_in_batch=arrival, bounced_in_members=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
@@ -192,18 +192,25 @@ class State:
         )
         return {contact_id: email for email, ids in self._db.execute(query) for contact_id in ids}
 
-    def suppress(self, found: Mapping[str, tuple[str, date | None]], seen_on: date, stamp: Stamp) -> int:
+    def suppress(
+        self, found: Mapping[str, tuple[str, date | None]], seen_on: date, stamp: Stamp, *, kept_from: date = date.min
+    ) -> int:
         """Remember suppressed addresses for good; returns how many are new.  Unsubscribed outweighs bounced.
 
-        One that had come back and left again is no longer back.
+        One that had come back and left again is no longer back.  `kept_from`: who last bought before that day is known to
+        the ledger no more (rule 12), and stays known by the contact id that was sent.
         """
         names = self.forgotten()
         found = {names.name(email) if names.day(email) else email: why for email, why in found.items()}
         known = self.suppressions()
         fresh = [email for email in found if email not in known]
-        row = {"seen_on": seen_on, "contact_ids": [], "account": self._account}
+        row = {"seen_on": seen_on, "account": self._account}
         if fresh:
-            values = [{"email": email, "reason": found[email][0], "since": found[email][1]} for email in fresh]
+            ids = self._ids_of_purged(fresh, kept_from)
+            values = [
+                {"email": email, "reason": found[email][0], "since": found[email][1], "contact_ids": ids.get(email, [])}
+                for email in fresh
+            ]
             self._db.execute(insert(suppressions), [{**row, **value} for value in values])
         worse = [
             email
@@ -217,6 +224,13 @@ class State:
             self._suppression(email, back_on=None)
         self._audit.append(departures(found, dict.fromkeys([*fresh, *worse, *again]), seen_on), stamp)
         return len(fresh)
+
+    def _ids_of_purged(self, emails: Iterable[str], kept_from: date) -> dict[str, list[str]]:
+        """The contact ids of those of these addresses whose latest booking lies before a day."""
+        start = (kept_from - date(1970, 1, 1)) // timedelta(microseconds=1)
+        known = self.members(emails).values()
+        found = {member.email: member.values.get("contact_id") for member in known if member.known_at < start}
+        return {email: [str(name)] for email, name in found.items() if name}
 
     def come_back(self, emails: Iterable[str], seen_on: date, stamp: Stamp) -> None:
         """These suppressed addresses are members of the platform again: noted, and still never written to."""

@@ -240,23 +240,25 @@ class Ledger:
             theirs = select(cancellations.c.email).where(self._all_of(cancellations))
             self.mark(theirs.where(cancellations.c.email.is_not(None)))
             return
+        self.mark(self._touched_by(load_ids))
+        self.choose(load_ids, gone)
+
+    def _touched_by(self, load_ids: Sequence[int] | Select[Any]) -> CompoundSelect[Any]:
+        """The addresses that these loads tell something of: who bought or cancelled in their transactions."""
         touched = union(
             select(bookings.c.transaction_id).where(bookings.c.load_id.in_(load_ids)),
             select(cancellations.c.transaction_id).where(cancellations.c.load_id.in_(load_ids)),
         ).subquery()
-        self.mark(
-            union(
-                select(bookings.c.email).where(
-                    bookings.c.account == self._account, bookings.c.transaction_id.in_(select(touched.c.transaction_id))
-                ),
-                select(cancellations.c.email).where(
-                    cancellations.c.account == self._account,
-                    cancellations.c.transaction_id.in_(select(touched.c.transaction_id)),
-                    cancellations.c.email.is_not(None),
-                ),
-            )
+        return union(
+            select(bookings.c.email).where(
+                bookings.c.account == self._account, bookings.c.transaction_id.in_(select(touched.c.transaction_id))
+            ),
+            select(cancellations.c.email).where(
+                cancellations.c.account == self._account,
+                cancellations.c.transaction_id.in_(select(touched.c.transaction_id)),
+                cancellations.c.email.is_not(None),
+            ),
         )
-        self.choose(load_ids, gone)
 
     def choose(self, load_ids: Sequence[int] | Select[Any], gone: int | None = None) -> None:
         """Choose anew which versions are current of the bookings and cancellations that these loads tell."""
@@ -316,11 +318,11 @@ class Ledger:
         )
 
     def mark_day(self, business_date: date) -> None:
-        """Mark the contacts of a day to be sent again."""
+        """Mark the contacts of a day, who bought or cancelled, to be sent again."""
         ids = select(loads.c.id).where(
             loads.c.account == self._account, loads.c.kind == "day", loads.c.business_date == business_date
         )
-        people = select(bookings.c.email).where(bookings.c.load_id.in_(ids))
+        people = self._touched_by(ids)
         self.mark(people)
         self._db.execute(
             update(marks).where(marks.c.account == self._account, marks.c.email.in_(people)).values(resend=True)

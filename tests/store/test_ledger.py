@@ -214,12 +214,21 @@ def test_a_cancellation_marks_the_buyer_of_its_transaction_whatever_address_it_c
 def test_a_day_is_marked_to_be_sent_again_and_everybody_for_a_rebuild(ledger: Open, database: Database) -> None:
     with ledger() as it:
         it.record(load(FIRST, [booking("T1", ANNE)]), NOW)
-        it.record(load(SECOND, [booking("T2", BENOIT)]), NOW)
-        it.unmark([ANNE, BENOIT])
+        it.record(load(SECOND, [booking("T2", BENOIT)], [cancellation("T9", CHLOE, "2026-03-02 09:00:00")]), NOW)
+        it.unmark([ANNE, BENOIT, CHLOE])
         it.mark_day(SECOND)
-        assert it.marked() == {BENOIT: True}
+        assert it.marked() == {BENOIT: True, CHLOE: True}
         it.mark_all()
-        assert it.marked() == {ANNE: False, BENOIT: True}, "a mark that is there stays as it is"
+        assert it.marked() == {ANNE: False, BENOIT: True, CHLOE: True}, "a mark that is there stays as it is"
+
+
+def test_a_day_that_cancels_is_a_day_of_the_buyer(ledger: Open) -> None:
+    with ledger() as it:
+        it.record(load(FIRST, [booking("T1", ANNE)]), NOW)
+        it.record(load(SECOND, [], [cancellation("T1", None, "2026-03-02 09:00:00")]), NOW)
+        it.unmark([ANNE])
+        it.mark_day(SECOND)
+        assert it.marked() == {ANNE: True}
 
 
 def test_owners_are_those_of_the_current_versions(ledger: Open) -> None:
