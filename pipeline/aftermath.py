@@ -106,4 +106,7 @@ def _landed(flight: Flight, member: Member, before: Acknowledged | None, *, whol
         before.consent_kept,
         before.known_at,
         before.sent_on,
+        before.kept_on,
+        before.kept_until,
+        before.kept_proof,
     )

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from pipeline import policy
 from pipeline.config import Account
-from pipeline.contact import Acknowledged, KnownGroup, Membership, Suppression
+from pipeline.contact import Acknowledged, Kept, KnownGroup, Membership, Suppression
 from pipeline.facts import rules_of, suppressed
 from pipeline.naming import title_to_be
 from pipeline.plan import GENERAL, seated
@@ -62,8 +62,13 @@ def why(connection: Connection, account: Account, email: str, on: date, *, past:
     known = _known(connection, account, (email.strip().lower(), on), past=past)
     ground = _ground(known)
     rules = account.file.policy
-    until = None if ground is None else policy.consent_until(ground.start, rules.consent_months)
+    start, proof = (None, None) if ground is None else (ground.start, ground.proof)
+    until = None if start is None else policy.consent_until(start, rules.consent_months)
     valid = until is not None and on <= until
+    kept = _kept(known, ground)
+    if kept is not None:
+        valid = valid or kept.until is None or on <= kept.until
+        start, until, proof = kept.on, kept.until, kept.proof or None
     basis: Said | None = None
     if ground is not None:
         basis = Said("own", kept=ground.kept) if ground.kept else Said("implied")
@@ -74,11 +79,11 @@ def why(connection: Connection, account: Account, email: str, on: date, *, past:
     sources = dict.fromkeys((name, int(line)) for name, lines in told for line in lines.split(","))
     return {
         "email": known.email,
-        "may_send": (valid or (ground is not None and ground.kept != "")) and known.suppressed is None,
+        "may_send": valid and known.suppressed is None,
         "basis": basis,
-        "consent_date": None if ground is None else ground.start.isoformat(),
+        "consent_date": None if start is None else start.isoformat(),
         "consent_until": None if until is None else until.isoformat(),
-        "proof": None if ground is None else ground.proof,
+        "proof": proof,
         "sources": [{"file": name, "line": line} for name, line in sources],
         "groups": _groups(known, account),
         "fields": _fields(known),
@@ -132,6 +137,14 @@ def _ground(known: Known) -> Ground | None:
         return None if start is None else Ground(start, proof, kept, None)
     same = (act.consent_date, act.consent_proof) == (start, proof)
     return Ground(act.consent_date, act.consent_proof, kept, None if same else act)
+
+
+def _kept(known: Known, ground: Ground | None) -> Kept | None:
+    """The platform's own consent, if it counts for more than ours; as it was seen when the contact was last sent."""
+    if ground is None or not ground.kept:
+        return None
+    kept = None if known.member is None else known.member.kept
+    return kept if kept is not None and kept.relation == ground.kept else Kept(ground.kept)
 
 
 def _outweighs(start: date, act: Act, on: date) -> bool:

@@ -10,11 +10,22 @@ Values = Mapping[str, str | int | float]
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """The platform's own consent, better than ours and left alone: its type, its day, its last day (None: none), its proof."""
+
+    relation: str
+    on: date | None = None
+    until: date | None = None
+    proof: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledged:
     """What the platform has accepted of a contact.
 
-    `consent_kept` names the platform's own consent when it was better than ours and was left alone; `known_at` is the
-    latest booking's time (microseconds) when the contact was last sent, on the as-of day `sent_on`.
+    `consent_kept` names the platform's own consent when it was better than ours and was left alone, `kept_on`, `kept_until`
+    and `kept_proof` tell of it; `known_at` is the latest booking's time (microseconds) when the contact was last sent, on
+    the as-of day `sent_on`.
     """
 
     email: str
@@ -24,6 +35,14 @@ class Acknowledged:
     consent_kept: str
     known_at: int
     sent_on: date
+    kept_on: date | None = None
+    kept_until: date | None = None
+    kept_proof: str = ""
+
+    @property
+    def kept(self) -> Kept | None:
+        """The platform's own consent that was left alone."""
+        return Kept(self.consent_kept, self.kept_on, self.kept_until, self.kept_proof) if self.consent_kept else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from pipeline.config import Policy
-from pipeline.contact import Acknowledged, Flight
+from pipeline.contact import Acknowledged, Flight, Kept
 from pipeline.naming import Groups, open_groups
 from pipeline.pack import Packed, Part, pack_sets
 from pipeline.plan import RESEND, Blocked, Change, Counts, Decided, Leave, NewGroup, Preview, Reason, leaves_alone, need
@@ -52,7 +52,7 @@ class Outline:
         self._titles: dict[str, str] = {}
         self._db = spool(
             "people (email TEXT PRIMARY KEY, kind INTEGER, known INTEGER) WITHOUT ROWID",
-            "better (email TEXT PRIMARY KEY, relation TEXT) WITHOUT ROWID",
+            "better (email TEXT PRIMARY KEY, relation TEXT, day TEXT, until TEXT, proof TEXT) WITHOUT ROWID",
             "sets (kind INTEGER PRIMARY KEY, number INTEGER)",
             "queue (place INTEGER PRIMARY KEY, email TEXT, number INTEGER)",
         )
@@ -294,17 +294,20 @@ class Outline:
 
     # Packing
 
-    def set_aside(self, people: Iterable[tuple[str, str]]) -> None:
-        """Whose own consent is better, and its type: they go into no batch."""
+    def set_aside(self, people: Iterable[tuple[str, Kept]]) -> None:
+        """Whose own consent is better, and what that is: they go into no batch."""
+        rows = ((email, kept.relation, _iso(kept.on), _iso(kept.until), kept.proof) for email, kept in people)
         with told():
-            self._db.executemany("INSERT INTO better VALUES (?, ?)", people)
+            self._db.executemany("INSERT INTO better VALUES (?, ?, ?, ?, ?)", rows)
 
-    def better(self, emails: Collection[str] | None = None) -> dict[str, str]:
+    def better(self, emails: Collection[str] | None = None) -> dict[str, Kept]:
         """The better consents of these contacts, or of all."""
+        all_of_them = "SELECT * FROM better"
         if emails is None:
-            return dict(self._db.execute("SELECT email, relation FROM better"))
-        query = "SELECT email, relation FROM better WHERE email IN (SELECT value FROM json_each(?))"
-        return dict(self._db.execute(query, listed(emails)))
+            rows = self._db.execute(all_of_them)
+        else:
+            rows = self._db.execute(f"{all_of_them} WHERE email IN (SELECT value FROM json_each(?))", listed(emails))
+        return {email: Kept(relation, _day(on), _day(until), proof) for email, relation, on, until, proof in rows}
 
     def packed(self, size: int) -> list[Packed]:
         """The batches of those to be sent, but for those set aside; `people` tells who is in a part of one."""
@@ -369,3 +372,11 @@ def _standing(change: Change, known: Mapping[str, Acknowledged]) -> int:
     if before is None:
         return STRANGER
     return BACK if change.known_at > before.known_at or RESEND in change.reasons else KNOWN
+
+
+def _iso(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)

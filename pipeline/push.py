@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from pipeline import policy
-from pipeline.contact import Acknowledged, Flight, KnownGroup, Membership
+from pipeline.contact import Acknowledged, Flight, Kept, KnownGroup, Membership
 from pipeline.fields import BY_KEY, PERSONAL, REGULAR
 from pipeline.plan import Blocked, Change, Counts
 from pipeline.platforms import Batch, Consent, Member, Outcome, Person, Platform, Value
@@ -22,7 +22,7 @@ class Before:
     """What the platform held of some contacts before anything was sent: members, and whose consent is better."""
 
     members: Mapping[str, Member]
-    better: Mapping[str, str]
+    better: Mapping[str, Kept]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +69,24 @@ class Delivery:
 
 def better_consents(
     changes: Iterable[tuple[str, date]], members: Mapping[str, Member], platform: Platform, months: int
-) -> dict[str, str]:
-    """Whose consent on the platform is better than ours (address, our day), and of what type it is."""
-    better: dict[str, str] = {}
+) -> dict[str, Kept]:
+    """Whose consent on the platform is better than ours (address, our day), and what that is."""
+    better: dict[str, Kept] = {}
     for email, ours in changes:
         theirs = platform.consent(email)
         express = members[email].express  # told twice: a consent that is not found takes nothing away
         if express or (theirs is not None and is_better(theirs, ours, months)):
-            better[email] = (theirs.relation if theirs is not None else "") or "express-consent"
+            better[email] = _kept(theirs, months)
     return better
+
+
+def _kept(theirs: Consent | None, months: int) -> Kept:
+    if theirs is None:
+        return Kept("express-consent")
+    until = theirs.expires
+    if until is None and theirs.relation == "active-clients" and theirs.date is not None:
+        until = policy.consent_until(theirs.date, months)
+    return Kept(theirs.relation or "express-consent", theirs.date, until, theirs.proof)
 
 
 def is_better(theirs: Consent, ours: date, months: int) -> bool:
@@ -205,7 +214,7 @@ def receipts(changes: Iterable[Change], before: Before, after: After, as_of: dat
         if problem:
             refused[email] = after.refusals.get(email) or problem
             continue
-        accepted.append(_acknowledged(change, as_of, before.better.get(email, "")))
+        accepted.append(_acknowledged(change, as_of, before.better.get(email)))
         created += change.created
         updated += change.updated
     return Receipts(tuple(accepted), tuple(seats), refused, Counts(0, created, updated, joins, leaves))
@@ -234,13 +243,17 @@ def same(ours: Value | None, theirs: Value | None) -> bool:
     return abs(ours - theirs) < 0.005
 
 
-def _acknowledged(change: Change, as_of: date, kept: str) -> Acknowledged:
+def _acknowledged(change: Change, as_of: date, kept: Kept | None) -> Acknowledged:
+    kept = kept or Kept("")
     return Acknowledged(
         email=change.email,
         values=change.values,
         consent_date=change.consent_date,
         consent_proof=change.consent_proof,
-        consent_kept=kept,
+        consent_kept=kept.relation,
         known_at=change.known_at,
         sent_on=as_of,
+        kept_on=kept.on,
+        kept_until=kept.until,
+        kept_proof=kept.proof,
     )

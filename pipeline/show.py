@@ -105,8 +105,11 @@ def why(page: Page, answer: Json, acts: Sequence[Json] = ()) -> None:
         reason = str(answer["suppressed"])
         page.say(f"  never written to: {NEVER.get(reason, reason)}", "red")
     if answer["basis"]:
-        page.say(f"  consent: {answer['basis']}, from {answer['consent_date']} through {answer['consent_until']}")
-        page.say(f"  proof: {answer['proof']}")
+        start, until = answer["consent_date"], answer["consent_until"]
+        since = f", from {start}" if start else ""
+        page.say(f"  consent: {answer['basis']}{since}{f' through {until}' if until else ', without end'}")
+        if answer["proof"]:
+            page.say(f"  proof: {answer['proof']}")
         if not answer["may_send"] and not answer["suppressed"]:
             page.say(f"  it ended on {answer['consent_until']}: nothing is sent until they buy again", "red")
     else:

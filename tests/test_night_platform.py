@@ -100,6 +100,25 @@ def test_consent_of_the_platform_that_is_better_is_never_downgraded(world):
     assert world.member(ANNE).fields[CITY] == "Lévis"
 
 
+def test_why_tells_the_platforms_own_consent_where_that_is_what_counts(world):
+    world.control.add_member(
+        ANNE, relation="express-consent", consent_date=date(2020, 1, 1), consent_proof="Formulaire"
+    )
+    world.control.add_member(BENOIT, relation="active-clients", consent_date=date(2026, 3, 9), consent_proof="Guichet")
+    world.day("2026-03-01", [buy("T1", "2026-03-01 10:00:00", ANNE), buy("T2", "2026-03-01 10:00:00", BENOIT)])
+    assert world.night("2026-03-02").code == 0
+
+    def why(email, on):
+        told = world.placier("why", "demo", email, "--on", on).json
+        return told["may_send"], told["consent_date"], told["consent_until"], told["proof"]
+
+    assert why(ANNE, "2035-01-01") == (True, "2020-01-01", None, "Formulaire")
+    assert why(BENOIT, "2028-03-09") == (True, "2026-03-09", "2028-03-09", "Guichet")
+    assert why(BENOIT, "2028-03-10") == (False, "2026-03-09", "2028-03-09", "Guichet")
+    said = world.placier("why", "demo", ANNE, json_too=False).out
+    assert "the platform's own consent (express-consent), from 2020-01-01, without end" in said
+
+
 def test_consent_that_is_worse_is_renewed(world):
     world.control.add_member(ANNE, relation="active-clients", consent_date=date(2025, 3, 9), consent_proof="Guichet")
     world.control.add_member(

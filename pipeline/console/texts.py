@@ -195,6 +195,7 @@ TEXTS: Mapping[str, Pair] = {
     "contact.basis": ("Sur quelle base", "On what basis"),
     "contact.from": ("Depuis le", "From"),
     "contact.until": ("Jusqu’au", "Through"),
+    "contact.no_end": ("sans fin", "no end"),
     "contact.proof": ("Preuve", "Proof"),
     "contact.proof_is": ("Preuve : {proof}", "Proof: {proof}"),
     "contact.said_by": ("Qui le dit", "Who said so"),

@@ -21,6 +21,7 @@ class Consent:
     relation: str
     date: dt.date | None
     expires: dt.date | None
+    proof: str = ""
 
 
 @dataclass(frozen=True, slots=True)

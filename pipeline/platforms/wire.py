@@ -206,7 +206,13 @@ def consent(body: JsonObject) -> Consent:
     if not {"consentType", "relationType"} & body.keys():
         raise odd("/members/*/consent", "no consent")
     relation = as_text(body.get("relationType"))
-    return Consent(is_express(body), relation, as_day(body.get("consentDate")), as_day(body.get("consentExpiration")))
+    return Consent(
+        is_express(body),
+        relation,
+        as_day(body.get("consentDate")),
+        as_day(body.get("consentExpiration")),
+        as_text(body.get("consentProof")),
+    )
 
 
 def batch_payload(batch: Batch, ids: Mapping[str, str]) -> JsonObject:

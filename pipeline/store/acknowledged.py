@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import date, timedelta
 from typing import Any
 
@@ -27,6 +28,7 @@ from pipeline.store.tables import (
     tombstones,
 )
 
+_MEMBER = tuple(field.name for field in fields(Acknowledged))
 _FLIGHT = ("email", "values", "consent_date", "consent_proof", "known_at", "group_keys", "as_of")
 
 
@@ -42,14 +44,12 @@ class State:
 
     def members(self, emails: Iterable[str]) -> dict[str, Acknowledged]:
         """What is acknowledged of these addresses."""
-        names = ("email", "values", "consent_date", "consent_proof", "consent_kept", "known_at", "sent_on")
-        return {row[0]: Acknowledged(*row) for row in self._of(members, names, emails)}
+        return {row[0]: Acknowledged(*row) for row in self._of(members, _MEMBER, emails)}
 
     def all_members(self) -> list[Acknowledged]:
         """Everybody that was ever acknowledged, by address."""
-        names = ("email", "values", "consent_date", "consent_proof", "consent_kept", "known_at", "sent_on")
         query = (
-            select(*(members.c[name] for name in names))
+            select(*(members.c[name] for name in _MEMBER))
             .where(members.c.account == self._account)
             .order_by(members.c.email)
         )

@@ -183,6 +183,9 @@ members = Table(
     Column("consent_kept", String(40), nullable=False),  # the platform's own better consent, e.g. express-consent
     Column("known_at", BigInteger, nullable=False),
     Column("sent_on", Date, nullable=False),
+    Column("kept_on", Date),  # of that better consent: its day, its last day, its proof
+    Column("kept_until", Date),
+    Column("kept_proof", Text, nullable=False),
     comment="Acknowledged: what the platform has accepted of a contact.",
 )
 Index("members_by_consent", members.c.account, members.c.consent_date, members.c.consent_kept)

@@ -40,7 +40,7 @@ def told(answer: Answer) -> object:
     """What a run says, but for its name and its times."""
     assert answer.err == "" or answer.code, answer.err
     keys = ("status", "files", "plan", "pushed", "refused", "unmatched_cancellations", "requests", "held")
-    return answer.code, [{key: run[key] for key in keys} for run in answer.json["runs"]]
+    return answer.code, [{key: run.get(key) for key in keys} for run in answer.json["runs"]]
 
 
 def story(world: World) -> list[object]:

@@ -208,6 +208,7 @@ def test_the_quick_way_and_the_full_one_agree(  # noqa: PLR0917
         "consent_kept": "",
         "known_at": 1,
         "sent_on": AS_OF,
+        "kept_proof": "",
     }
     seat = {"group_key": "show:id:S1", "state": "in", "given_on": AS_OF, "settled": False}
     entry = {"since": None, "seen_on": AS_OF, "contact_ids": list(purged), "back_on": None}

@@ -236,6 +236,9 @@ def upgrade() -> None:
         sa.Column("consent_kept", sa.String(length=40), nullable=False),
         sa.Column("known_at", sa.BigInteger(), nullable=False),
         sa.Column("sent_on", sa.Date(), nullable=False),
+        sa.Column("kept_on", sa.Date(), nullable=True),
+        sa.Column("kept_until", sa.Date(), nullable=True),
+        sa.Column("kept_proof", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("account", "email"),
         comment="Acknowledged: what the platform has accepted of a contact.",
     )
