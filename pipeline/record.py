@@ -119,10 +119,12 @@ def approve_load(work: Setting, told: Run, hold: Hold) -> None:
 def changed(work: Setting, hold: Hold) -> Held:
     """What to say when a hold is no longer what it was."""
     name = work.account.name
-    anew = f"`placier run {name} --date {hold.date}` holds it as it is now" if hold.slot()[0] == "day" else ""
+    anew = hold.state == "open" and hold.slot()[0] == "day"  # its file has changed, in the archive
     return Held(
         f"{name}: the plan has changed since the run {hold.run_id} held it",
-        anew or f"`placier status {name}` shows what is held now; approve that run",
+        f"`placier run {name} --date {hold.date}` holds it as it is now"
+        if anew
+        else f"`placier status {name}` shows what is held now; approve that run",
     )
 
 
