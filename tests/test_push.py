@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 
 from pipeline.aftermath import land, living
-from pipeline.contact import Acknowledged, Flight, Group, KnownGroup, Membership
+from pipeline.contact import Acknowledged, Flight, Group, Kept, KnownGroup, Membership
 from pipeline.dispatch import Dispatch, Occasion, Prepared
 from pipeline.outline import Outline
 from pipeline.plan import Change, Counts, Decided, Leave
@@ -257,6 +257,23 @@ def test_a_better_consent_is_left_alone_and_fields_and_groups_are_written(sent: 
     assert receipts.accepted[0].consent_kept == "express-consent"
     assert shelf.seats == {(ANNE, 1), (ANNE, 2)}
     assert shelf.members[ANNE].values == {"city": "Québec"}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "kept"),
+    [
+        (Consent(True, "", None, None), Kept("express-consent")),
+        (Consent(False, "active-clients", date(2027, 2, 28), None, "Guichet"),
+         Kept("active-clients", date(2027, 2, 28), date(2029, 2, 28), "Guichet")),
+        (Consent(False, "prospects", date(2027, 1, 1), date(2030, 1, 1)),
+         Kept("prospects", date(2027, 1, 1), date(2030, 1, 1))),
+    ],
+)  # fmt: skip
+def test_what_was_kept_is_noted_with_its_day_its_end_and_its_proof(sent: Send, theirs: Consent, kept: Kept) -> None:
+    receipts = sent(
+        Shelf(members={ANNE: member()}, consents={ANNE: theirs}), change(ANNE, consent_date=date(2026, 3, 1))
+    )
+    assert receipts.accepted[0].kept == kept
 
 
 def test_only_the_purchases_fields_that_are_there_are_cleared(sent: Send) -> None:
