@@ -94,6 +94,23 @@ def test_an_unknown_host_is_refused_with_the_command_that_pins_it(venue: Venue, 
     assert set(venue.content()) == {ANNE, BENOIT}
 
 
+def test_a_host_may_be_pinned_without_its_port_as_for_openssh(venue: Venue, pair: Pair, tmp_path: Path) -> None:
+    venue.day("2026-03-01", DAY)
+    with_port = pair.drop.host_key_line()
+    plain = with_port.replace(f"[127.0.0.1]:{pair.drop.port}", "127.0.0.1")
+    assert plain != with_port
+    other = make_key(tmp_path / "another")
+    for wrong in (f"127.0.0.1 {other}\n", f"{plain.strip()}\n[127.0.0.1]:{pair.drop.port} {other}\n"):
+        pair.known_hosts.write_text(wrong)
+        assert venue.night("2026-03-02").code == 1, "another key, or another under the name with the port"
+        assert "host key" in {c["check"] for c in venue.placier("doctor").json["checks"] if not c["ok"]}
+    assert venue.content() == {}
+    pair.known_hosts.write_text(plain)
+    assert venue.night("2026-03-02").code == 0
+    assert pair.known_hosts.read_text() == plain
+    assert "host key" not in {c["check"] for c in venue.placier("doctor").json["checks"] if not c["ok"]}
+
+
 def test_a_host_whose_key_has_changed_is_refused_as_a_possible_attack(venue: Venue, pair: Pair, tmp_path: Path) -> None:
     venue.day("2026-03-01", DAY)
     pair.known_hosts.write_text(f"[127.0.0.1]:{pair.drop.port} {make_key(tmp_path / 'another')}\n")

@@ -18,7 +18,8 @@ from pipeline.sources.session import LOG, Door, explained
 def look(door: Door) -> str:
     """A sentence when the server shows the key that is pinned; SourceError with what to type when it does not."""
     pins = _pins(door)
-    known: Mapping[str, paramiko.PKey] = pins.lookup(door.pinned_name) or {}
+    name = door.pinned_in(pins)
+    known: Mapping[str, paramiko.PKey] = pins.lookup(name) or {}
     key = _shown(door, next(iter(known), ""))
     shown = f"{key.fingerprint} ({key.get_name()})"
     if known.get(key.get_name()) == key:
@@ -34,7 +35,7 @@ def look(door: Door) -> str:
     raise SourceError(
         f"{door.place} is not the server that is pinned: it shows the host key {shown}, {door.known_hosts} has {pinned};"
         " it may be an attack",
-        f"ask the venue, by telephone; only if its key has changed to {key.fingerprint}:\n{door.unpin()}\n{pin}",
+        f"ask the venue, by telephone; only if its key has changed to {key.fingerprint}:\n{door.unpin(name)}\n{pin}",
     )
 
 

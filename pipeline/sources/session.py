@@ -73,9 +73,14 @@ class Door:
         host, file = shlex.quote(self.server.host), shlex.quote(str(self.known_hosts))
         return f"ssh-keyscan -p {self.server.port} -t {short} {host} >> {file}"
 
-    def unpin(self) -> str:
-        """The command that forgets the host's keys."""
-        return f"ssh-keygen -R {shlex.quote(self.pinned_name)} -f {shlex.quote(str(self.known_hosts))}"
+    def unpin(self, name: str = "") -> str:
+        """The command that forgets the host's keys, which are pinned under `name`."""
+        return f"ssh-keygen -R {shlex.quote(name or self.pinned_name)} -f {shlex.quote(str(self.known_hosts))}"
+
+    def pinned_in(self, pins: paramiko.HostKeys) -> str:
+        """Under which name the host is pinned: with its port, else without, as OpenSSH's client looks for it."""
+        plain = pins.lookup(self.pinned_name) is None and pins.lookup(self.server.host) is not None
+        return self.server.host if plain else self.pinned_name
 
 
 class Session:
@@ -140,6 +145,9 @@ def explained(door: Door, doing: str) -> Iterator[None]:
 def _load_pinned(client: paramiko.SSHClient, door: Door) -> None:
     try:
         client.load_host_keys(str(door.known_hosts))
+        pins = client.get_host_keys()
+        for kind, key in ((pins.lookup(door.pinned_in(pins)) or {}) if door.server.port != 22 else {}).items():
+            pins.add(door.pinned_name, kind, key)  # the name that paramiko looks for; in memory alone
     except OSError as error:
         raise SourceError(
             f"the file of pinned host keys {door.known_hosts} cannot be read ({error.strerror}): "
@@ -234,7 +242,7 @@ def _explanation(error: Exception, door: Door, doing: str) -> SourceError:
         return SourceError(
             f"{door.place} is not the server that is pinned: it presented the host key {error.key.fingerprint} "
             f"({error.key.get_name()}), {door.known_hosts} has {error.expected_key.fingerprint}; it may be an attack",
-            f"ask the venue; only if it says that its key has changed to this one: {door.unpin()} && "
+            f"ask the venue; only if it says that its key has changed to this one: {door.unpin()}; "
             f"{door.pin(error.key.get_name())}",
         )
     if isinstance(error, paramiko.AuthenticationException) and "EOF" not in said and "timeout" not in said:
