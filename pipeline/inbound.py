@@ -29,7 +29,7 @@ from pipeline.read import scan, verify_declared
 from pipeline.records import spans
 from pipeline.schema import Reading
 from pipeline.sources import Source
-from pipeline.sources.names import matching, side_files, tellable
+from pipeline.sources.names import SIDE_SUFFIXES, matching, side_files, tellable
 from pipeline.spill import HANDFUL, Spill
 from pipeline.store.ledger import FileRecord, Load, Slot
 
@@ -92,11 +92,16 @@ def at_hand(files: Iterable[tuple[str, Path]], archive: Archive) -> list[Brought
             raise UsageError(f"there is no file {path}", f"see what is there: ls -l {path.absolute().parent}")
         if not tellable(path.name):
             raise UsageError("the name of a file holds control characters, or bytes that are not UTF-8", "rename it")
-        sides = [Path(f"{path}{suffix}") for suffix in (".sha256", ".md5", ".count", ".lignes")]
         digest = archive.keep(path)
-        verify_declared(path, {side.name: side for side in sides if side.is_file()})
+        verify_declared(path, beside(path))
         brought.append(Brought(role, path.name, path, digest))
     return brought
+
+
+def beside(path: Path) -> dict[str, Path]:
+    """The files beside a file that declare something about it, by name."""
+    sides = (Path(f"{path}{suffix}") for suffix in SIDE_SUFFIXES)
+    return {side.name: side for side in sides if side.is_file()}
 
 
 def from_archive(files: Iterable[tuple[str, str, str]], archive: Archive, folder: Path) -> list[Brought]:

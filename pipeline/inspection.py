@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from pipeline import mapping as mappings
-from pipeline.config import Account
+from pipeline.config import Account, Files
 from pipeline.errors import UsageError
-from pipeline.read import scan
+from pipeline.inbound import beside
+from pipeline.read import scan, verify_declared
 from pipeline.schema import Reading
 from pipeline.screen import Page
 
@@ -37,8 +39,11 @@ def look(
         raise UsageError(f"there is no file {file}", f"see what is there: ls -l {file.absolute().parent}")
     name = mapping or ("tuxedo" if account is None else account.file.mapping)
     columns = mappings.load(mappings.find(name, config_dir if account is None else account.config_dir))
-    role, zone = _role(file.name, account), zone_of(account)
-    reading = scan(file, columns, zone, today, lambda block: None, role=role, progress=progress)
+    verify_declared(file, beside(file))
+    role, day = _told_by(file.name, account)
+    reading = scan(
+        file, columns, zone_of(account), today, lambda block: None, role=role, business_date=day, progress=progress
+    )
     return reading, {
         "file": file.name,
         "encoding": reading.encoding,
@@ -50,18 +55,34 @@ def look(
     }
 
 
-def _role(name: str, account: Account | None) -> str:
-    """The role that the file's name has in the account, whatever its day; a file of no account has none."""
-    if account is None:
-        return ""
-    import re
+def _told_by(name: str, account: Account | None) -> tuple[str, date | None]:
+    """The role and the business date that a file's name tells: by the account's patterns, else by the default ones.
 
-    for role, pattern in account.file.source.patterns().items():
-        start = pattern.replace("{organisation}", account.file.organisation)
-        shape = ".*".join(re.escape(part) for part in re.split(r"\{date[^}]*\}", start))
-        if re.fullmatch(shape + r"(\.gz)?", name):
-            return role
-    return ""
+    The day is the account's to tell: without one it is not asked for.
+    """
+    files = Files() if account is None else account.file.source
+    organisation = ".+" if account is None else re.escape(account.file.organisation)
+    for role, pattern in files.patterns().items():
+        pieces = re.split(r"(\{organisation\}|\{date[^}]*\})", pattern)
+        formats = [piece[6:-1] or "%Y-%m-%d" for piece in pieces if piece.startswith("{date")]
+        shape = "".join(_shape(piece, organisation) for piece in pieces)
+        found = re.fullmatch(rf"{shape}(?:\.gz)?", name)
+        if found is not None:
+            return role, None if account is None else _day(found.groups(), formats)
+    return "", None
+
+
+def _shape(piece: str, organisation: str) -> str:
+    if piece.startswith("{date"):
+        return "(.+?)"
+    return organisation if piece == "{organisation}" else re.escape(piece)
+
+
+def _day(texts: Sequence[str], formats: Sequence[str]) -> date | None:
+    try:
+        return datetime.strptime("\n".join(texts), "\n".join(formats)).date()  # noqa: DTZ007 - a day has no zone
+    except ValueError:
+        return None
 
 
 def show(page: Page, reading: Reading, found: Json) -> None:

@@ -33,7 +33,16 @@ from pipeline.rows import Ragged, RowReader, Rows, check_rejects
 from pipeline.schema import LINES, REJECT_REASONS, Reading, Reject, WholeReading
 
 _SIDE_FILE = 65536
-_SIDE_FILES = {".sha256": "sha256", ".md5": "md5", ".count": "count", ".lignes": "count"}
+_SIDE_FILES = {
+    ".sha256": "sha256",
+    ".sha256sum": "sha256",
+    ".sha512": "sha512",
+    ".sha1": "sha1",
+    ".md5": "md5",
+    ".md5sum": "md5",
+    ".count": "count",
+    ".lignes": "count",
+}
 _BAD_COLUMNS = REJECT_REASONS.index("bad_columns")
 
 
@@ -117,8 +126,8 @@ def _stamp(path: Path) -> tuple[int, ...]:
 def verify_declared(path: Path, sidecars: Sidecars[str, Path]) -> None:
     """Hold a file against what was declared beside it; UntrustedFile on a mismatch.
 
-    `sidecars` maps the names of the side files that came with it to their local paths: `NAME.sha256` and `NAME.md5` (as
-    sha256sum writes them, or the bare digest; of the file as sent or of its unpacked content), `NAME.count` and
+    `sidecars` maps the names of the side files that came with it to their local paths: `NAME.sha256`, `.sha512`, `.sha1`, `.md5`
+    (as sha256sum writes them, or the bare digest; of the file as sent or of its unpacked content), `NAME.count` and
     `NAME.lignes` (the number of data lines).  Other names are not looked at.
     """
     for name, sidecar in sorted(sidecars.items()):

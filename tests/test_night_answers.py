@@ -291,6 +291,41 @@ def test_check_ends_with_1_when_a_file_is_refused_whole(world, tmp_path, content
     assert world.placier("check", str(path)).code == code
 
 
+def test_check_with_an_account_refuses_a_file_of_another_day_as_a_run_does(world, tmp_path):
+    path = tmp_path / "Theatre_achats_20260302.csv"
+    path.write_text(text([buy("T1", "2026-03-01 10:00:00", ANNE)]), encoding="utf-8")
+    told = world.placier("check", str(path), "--account", "demo")
+    assert (told.code, "none of its lines is of 2026-03-02" in told.err + told.out) == (1, True)
+    assert world.placier("check", str(path)).code == 0, "of no account, so its name tells no day"
+    other = path.rename(tmp_path / "Autre_achats_20260302.csv")
+    assert world.placier("check", str(other), "--account", "demo").code == 0
+    right = other.rename(tmp_path / "Theatre_achats_20260301.csv")
+    assert world.placier("check", str(right), "--account", "demo").code == 0
+    world.set(source={"transactions": "{organisation} {date:%d}.{date:%m-%Y}.csv"})
+    for name, code in (("Theatre 01.03-2026.csv", 0), ("Theatre 02.03-2026.csv", 1), ("Theatre 31.02-2026.csv", 0)):
+        right = right.rename(tmp_path / name)
+        assert world.placier("check", str(right), "--account", "demo").code == code, name
+
+
+def test_check_holds_a_file_to_what_is_declared_beside_it(world, tmp_path):
+    path = tmp_path / "fichier.csv"
+    path.write_text(text([buy("T1", "2026-03-01 10:00:00", ANNE)]), encoding="utf-8")
+    beside = tmp_path / "fichier.csv.count"
+    for declared, code in (("1", 0), ("2", 1)):
+        beside.write_text(declared)
+        assert world.placier("check", str(path)).code == code
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("Quai_achats_20260301.csv", 0), ("Le-Quai_annulations_20260301.csv", 0), ("quai.csv", 1)]
+)
+def test_check_knows_what_a_file_without_operations_is_by_its_usual_name(world, tmp_path, name, code):
+    path = tmp_path / name
+    lines = text([buy("T1", "2026-03-01 10:00:00", ANNE)]).replace("type_operation", "autre", 1)
+    path.write_text(lines, encoding="utf-8")
+    assert world.placier("check", str(path)).code == code
+
+
 def test_check_needs_no_configuration(world, tmp_path):
     path = tmp_path / "fichier.csv"
     path.write_text(text([buy("T1", "2026-03-01 10:00:00", ANNE)]), encoding="utf-8")

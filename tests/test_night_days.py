@@ -179,7 +179,17 @@ def test_untrusted_file_stops_the_run_says_why_and_changes_nothing(world, harm, 
 
 @pytest.mark.parametrize(
     ("suffix", "content", "code"),
-    [(".sha256", "right", 0), (".sha256", "0" * 64, 1), (".count", "1", 0), (".count", "2", 1), (".lignes", "7", 1)],
+    [
+        (".sha256", "right", 0),
+        (".sha256", "0" * 64, 1),
+        (".count", "1", 0),
+        (".count", "2", 1),
+        (".lignes", "7", 1),
+        (".sha1", "0" * 40, 1),
+        (".sha512", "0" * 128, 1),
+        (".SHA256SUM", "0" * 64, 1),
+        (".md5sum", "0" * 32, 1),
+    ],
 )
 def test_declared_checksum_and_count_must_be_met(world, suffix, content, code):
     world.day("2026-03-01", [buy("T1", "2026-03-01 10:00:00", ANNE)])

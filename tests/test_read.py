@@ -544,6 +544,8 @@ CONTENT = "\n".join([HEADER, GOOD, "", row(titre_spectacle='"Deux\nlignes"'), ""
         ("jour.csv.sha256", hashlib.sha256(CONTENT).hexdigest().upper() + " *jour.csv\n"),
         ("jour.csv.sha256", f"{'0' * 64}  autre.csv\n{hashlib.sha256(CONTENT).hexdigest()}  jour.csv\n"),
         ("jour.csv.md5", hashlib.md5(CONTENT, usedforsecurity=False).hexdigest() + "  jour.csv"),
+        ("jour.csv.sha512", hashlib.sha512(CONTENT).hexdigest()),
+        ("jour.csv.sha1", hashlib.sha1(CONTENT, usedforsecurity=False).hexdigest()),
         ("jour.csv.count", " 2\n"),
         ("jour.csv.lignes", "2"),
         ("jour.csv.txt", "autre chose"),

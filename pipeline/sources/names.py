@@ -9,7 +9,7 @@ from collections.abc import Iterable
 UNFINISHED = (".part", ".tmp")
 """Endings of files still being written, in any case."""
 
-SIDE_SUFFIXES = (".sha256", ".md5", ".count", ".lignes")
+SIDE_SUFFIXES = (".sha256", ".sha256sum", ".sha512", ".sha1", ".md5", ".md5sum", ".count", ".lignes")
 """Endings of the files that declare the checksum or the line count of the file they are named after."""
 
 LONGEST = 255 - len(".part")
@@ -53,7 +53,7 @@ def matching(names: Iterable[str], pattern: str) -> list[str]:
 
 
 def side_files(names: Iterable[str], name: str) -> list[str]:
-    """Those of `names` that declare something about `name`: `NAME.sha256`, `.md5`, `.count`, `.lignes`, in any case."""
+    """Those of `names` that declare something about `name`: `NAME.sha256`, `NAME.count` and so on, in any case."""
     return [other for other in offered(names) if other.startswith(name) and other[len(name) :].lower() in SIDE_SUFFIXES]
 
 
