@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -28,7 +28,7 @@ from pipeline.errors import UsageError
 class Section(BaseModel):
     """A table of a configuration file: unknown keys are errors, values are never guessed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class State(Section):
@@ -45,8 +45,12 @@ class State(Section):
         le=3600,
         description="seconds that a database, or a row of it, in use by another program is waited for",
     )
-    archive: str = Field("var/archive", description="folder of every file that was read, compressed, under its SHA-256")
-    reports: str = Field("var/reports", description="folder of the pages that the runs write: `ACCOUNT/DATE.html`")
+    archive: str = Field(
+        "var/archive", min_length=1, description="folder of every file that was read, compressed, under its SHA-256"
+    )
+    reports: str = Field(
+        "var/reports", min_length=1, description="folder of the pages that the runs write: `ACCOUNT/DATE.html`"
+    )
 
     @field_validator("url")
     @classmethod
@@ -115,6 +119,13 @@ class Alerts(Section):
         description="figures of each `placier run` for the node exporter's textfile collector, a file `NAME.prom` "
         "in its folder ([docs/alerts.md](alerts.md))",
     )
+
+    @field_validator("healthcheck_url")
+    @classmethod
+    def _pinged(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^\s/]\S*", value):
+            raise ValueError("accepted: https://..., http://..., or empty")
+        return value
 
     @field_validator("textfile")
     @classmethod
@@ -194,6 +205,8 @@ class Files(Section):
             raise ValueError("accepted: purchases and cancellations together, or transactions alone")
         if two and not (self.purchases and self.cancellations):
             raise ValueError("accepted: purchases and cancellations together, or transactions alone")
+        if two and self.purchases == self.cancellations:
+            raise ValueError("purchases and cancellations: accepted: two different names, or transactions for one file")
         return self
 
     def patterns(self) -> dict[str, str]:
@@ -254,6 +267,13 @@ def _known_fields(value: dict[str, str]) -> dict[str, str]:
     unknown = sorted(set(value) - set(fields.BY_KEY))
     if unknown:
         raise ValueError(f"unknown field {', '.join(unknown)}; accepted: {', '.join(fields.BY_KEY)}")
+    if empty := sorted(key for key, name in value.items() if not name.strip()):
+        raise ValueError(f"{', '.join(empty)}: accepted: the field's name in the platform account")
+    named: dict[str, list[str]] = {}
+    for key, each in fields.BY_KEY.items():
+        named.setdefault(" ".join(value.get(key, each.name).split()).casefold(), []).append(key)
+    if twins := [" and ".join(keys) for keys in named.values() if len(keys) > 1]:
+        raise ValueError(f"{'; '.join(twins)} have one name; accepted: a name of its own for each field")
     return value
 
 
@@ -299,6 +319,8 @@ class CyberimpactPlatform(Section):
         local = re.match(r"^http://(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(/|$)", self.base_url)
         if self.base_url.startswith("http://") and not local:
             raise ValueError("base_url: accepted: https://..., or http:// to this machine only")
+        if not self.token_env and not self.token_file:
+            raise ValueError("token_env: accepted: the name of an environment variable, or else token_file")
         return self
 
 
@@ -568,10 +590,18 @@ def describe(error: ValidationError, model: type[BaseModel]) -> list[str]:
             lines.append(f"unknown key {key}" + (f"; accepted here: {accepted}" if accepted else ""))
         elif item["type"] == "missing":
             lines.append(f"{key} is missing")
+        elif item["type"] in {"union_tag_not_found", "union_tag_invalid"}:
+            lines.append(f"{key}.kind: accepted: {', '.join(_kinds(model, location[-1]))}")
         else:
             message = item["msg"].removeprefix("Value error, ")
             lines.append(f"{key}: {message[:1].lower()}{message[1:]}")
     return lines
+
+
+def _kinds(model: type[BaseModel], name: str) -> list[str]:
+    """The kinds of table that the table `name` of a file may be."""
+    tables = sections(model.model_fields[name].annotation)
+    return [f'"{kind}"' for table in tables for kind in get_args(table.model_fields["kind"].annotation)]
 
 
 def _keys_beside(model: type[BaseModel], location: Sequence[str]) -> list[str]:

@@ -132,7 +132,11 @@ def role_of(account: Account, path: Path, day: date) -> str:
 
 def load_mapping(account: Account) -> ColumnMapping:
     """The account's mapping."""
-    return mappings.load(mappings.find(account.file.mapping, account.config_dir))
+    try:
+        return mappings.load(mappings.find(account.file.mapping, account.config_dir))
+    except UsageError as error:
+        where = account.config_dir / "accounts" / f"{account.name}.toml"
+        raise UsageError(f"{where}: mapping: {error.message}", error.remedy) from error
 
 
 @dataclass(frozen=True, slots=True)

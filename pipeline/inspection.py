@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from pipeline import mapping as mappings
 from pipeline.config import Account, Files
 from pipeline.errors import UsageError
-from pipeline.inbound import beside
+from pipeline.inbound import beside, load_mapping
 from pipeline.read import scan, verify_declared
 from pipeline.schema import Reading
 from pipeline.screen import Page
@@ -37,8 +37,10 @@ def look(
     config_dir, today = where
     if not file.is_file():
         raise UsageError(f"there is no file {file}", f"see what is there: ls -l {file.absolute().parent}")
-    name = mapping or ("tuxedo" if account is None else account.file.mapping)
-    columns = mappings.load(mappings.find(name, config_dir if account is None else account.config_dir))
+    if mapping is None and account is not None:
+        columns = load_mapping(account)
+    else:
+        columns = mappings.load(mappings.find(mapping or "tuxedo", account.config_dir if account else config_dir))
     verify_declared(file, beside(file))
     role, day = _told_by(file.name, account)
     reading = scan(

@@ -129,6 +129,13 @@ def test_a_days_files_are_named_by_organisation_and_date(folder: Path) -> None:
         ("platform", "batch_size = 0", ["platform.batch_size"]),
         ("platform", 'base_url = "http://api.exemple.ca"', ["platform", "https"]),
         ("platform", '[platform.custom_fields]\nville = "Ville"', ["platform.custom_fields", "ville", "city"]),
+        ("platform", '[platform.custom_fields]\ncity = " "', ["platform.custom_fields", "city: accepted"]),
+        ("platform", '[platform.custom_fields]\ncity = "A b"\nphone = "a  B"', ["phone and city have one name"]),
+        ("platform", '[platform.custom_fields]\ncity = "numéro de téléphone du contact"', ["phone and city have one"]),
+        ("platform", 'token_env = ""', ["token_env", "token_file"]),
+        ("source", 'purchases = "{date}.csv"\ncancellations = "{date}.csv"', ["two different names"]),
+        ("guard", "max_volume_ratio = inf", ["guard.max_volume_ratio", "finite"]),
+        ("guard", "max_leave_ratio = nan", ["guard.max_leave_ratio", "finite"]),
     ],
 )
 def test_a_wrong_word_is_told_with_what_would_be_accepted(
@@ -154,6 +161,9 @@ def test_a_wrong_word_is_told_with_what_would_be_accepted(
             '[engine]\nkind = "dask"\nscheduler = "tcp://h:8786"\nstorage = "/partage"',
             ["engine.scheduler", "SQLite", "postgresql+psycopg://"],
         ),
+        ('[state]\narchive = ""', ["state.archive"]),
+        ('[state]\nreports = ""', ["state.reports"]),
+        ('[alerts]\nhealthcheck_url = "ftp://x"', ["alerts.healthcheck_url", "https://"]),
         ('[etat]\nurl = "x"', ["unknown key etat", "state"]),
         ("[state", ["placier.toml"]),
     ],
@@ -187,6 +197,14 @@ def test_a_missing_key_is_named(folder: Path) -> None:
     message = refused(folder)
     assert "source.user is missing" in message
     assert "platform is missing" in message
+
+
+@pytest.mark.parametrize("kind", ["", 'kind = "ftp"'])
+def test_a_table_without_a_known_kind_is_told_which_there_are(folder: Path, kind: str) -> None:
+    (folder / "accounts" / "demo.toml").write_text(f'organisation = "X"\n[source]\n{kind}\n[platform]\n{kind}\n')
+    message = refused(folder)
+    assert 'demo.toml: source.kind: accepted: "sftp", "folder"' in message
+    assert 'demo.toml: platform.kind: accepted: "cyberimpact", "csv"' in message
 
 
 def test_a_value_is_never_repeated_for_it_may_be_a_secret(folder: Path) -> None:

@@ -326,6 +326,20 @@ def test_check_knows_what_a_file_without_operations_is_by_its_usual_name(world, 
     assert world.placier("check", str(path)).code == code
 
 
+def test_a_mapping_that_is_not_there_is_told_with_the_file_that_asks_for_it(world, tmp_path):
+    path = tmp_path / "fichier.csv"
+    path.write_text(text([]), encoding="utf-8")
+    world.day("2026-03-01", [])
+    world.placier("status", "demo")
+    account = world.config / "accounts" / "demo.toml"
+    account.write_text('mapping = "inconnu"\n' + account.read_text(encoding="utf-8"), encoding="utf-8")
+    for words in (("run", "--as-of", "2026-03-02"), ("check", str(path), "--account", "demo"), ("doctor",)):
+        answer = world.placier(*words)
+        told = answer.out + answer.err
+        assert (answer.code, "accounts/demo.toml: mapping: no mapping is called 'inconnu'" in told) == (2, True), words
+        assert "tuxedo" in told
+
+
 def test_check_needs_no_configuration(world, tmp_path):
     path = tmp_path / "fichier.csv"
     path.write_text(text([buy("T1", "2026-03-01 10:00:00", ANNE)]), encoding="utf-8")
