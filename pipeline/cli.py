@@ -714,7 +714,8 @@ def _walk(
 
     with _progress(options) as bar:
         outside = _outside(options) if bar is None else replace(_outside(options), progress=bar)
-        told = walk_accounts(configuration, accounts, named, outside, Way(kind, dry, options.json, away))
+        way = Way(kind, dry, options.json, away, _asked("day"), _asked("as_of"))
+        told = walk_accounts(configuration, accounts, named, outside, way)
     code = exit_code(told)
     if options.json:
         _print_json({"runs": [item.json() for item in told]})
@@ -724,6 +725,12 @@ def _walk(
         trouble = code in {1, 2, 4, 75} or (bool(code) and kind == "run")
         show.runs(_page(to_stderr=trouble and not sys.stdout.isatty()), told)
     return code
+
+
+def _asked(name: str) -> date | None:
+    """The day that the command was given under this name."""
+    given: datetime | None = click.get_current_context().params.get(name)
+    return None if given is None else given.date()
 
 
 @contextmanager
@@ -769,6 +776,10 @@ def _complain(error: PlacierError, options: Options) -> None:
 
     if options.json:
         _complain_in_json(error)
+    if options.log_format == "json":
+        with suppress(OSError):
+            _outside(options).log.error(error.message, remedy=error.remedy, exit_code=error.exit_code)
+        return
     with suppress(OSError):
         told = f"placier: {error.message}" + (f"\n  → {error.remedy}" if error.remedy else "")
         click.echo("\n".join(plain(line) for line in told.split("\n")), err=True)

@@ -35,6 +35,9 @@ class Log(Protocol):
     def warning(self, event: str, **keys: Any) -> None:
         """What somebody should look at."""
 
+    def error(self, event: str, **keys: Any) -> None:
+        """What ended the command."""
+
 
 def set_up(form: str, *, verbose: bool = False, colours: bool = False) -> Log:
     """Log to stderr as `console` or `json`; below warnings only when `verbose`."""
@@ -65,6 +68,9 @@ class _Quiet:
 
     def warning(self, event: str, **keys: Any) -> None:
         self._log.warning(event, **keys)
+
+    def error(self, event: str, **keys: Any) -> None:
+        self._log.error(event, **keys)
 
 
 def _opened(stream: TextIO, form: str, *, colours: bool) -> Log:

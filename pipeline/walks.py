@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, date, timedelta
 from functools import partial
 
 from pipeline.config import Account, Configuration
@@ -45,13 +45,16 @@ class Told:
 class Way:
     """How to walk: the `kind` of run; `dry`: a rehearsal; `loud`: trouble goes to the log, for nobody shows it.
 
-    `away`: the same walk for an account by its name, fit to travel to a worker; None if it cannot.
+    `away`: the same walk for an account by its name, fit to travel to a worker; None if it cannot.  `day`, `as_of`: as they
+    were asked for, which an error that no run could take in is told with.
     """
 
     kind: str
     dry: bool
     loud: bool
     away: Callable[[str], Told] | None = None
+    day: date | None = None
+    as_of: date | None = None
 
 
 def walk_accounts(
@@ -165,8 +168,9 @@ class _Tour:
     def _failed(self, account: Account, error: PlacierError) -> Run:
         """An error that no run could take in, as a run of its own."""
         now = self._outside.now()
-        today = now.replace(tzinfo=UTC).astimezone(account.zone).date()
-        run = Run(account.name, self._way.kind, None, today, f"{now:%Y%m%dT%H%M%S}-none")
+        as_of = self._way.as_of or now.replace(tzinfo=UTC).astimezone(account.zone).date()
+        before = as_of - timedelta(days=1) if self._way.kind == "run" else None
+        run = Run(account.name, self._way.kind, self._way.day or before, as_of, f"{now:%Y%m%dT%H%M%S}-none")
         run.end(error)
         _log(run, self._outside, loud=self._way.loud)
         return run

@@ -153,6 +153,17 @@ def test_a_run_writes_one_canonical_line_and_every_line_of_the_log_is_json(done:
     assert secretive(done[1].err)
 
 
+@pytest.mark.parametrize("words", [("approve", "demo", "rien"), ("run", "inconnu"), ("status", "inconnu")])
+def test_a_log_in_json_has_the_commands_own_errors_in_json_too(world: World, words: tuple[str, ...]) -> None:
+    plain = placier(world, *words)
+    answer = placier(world, *words, "--log-format", "json")
+    assert (answer.code, answer.json) == (2, plain.json)
+    told = [json.loads(line) for line in answer.err.splitlines()][-1]
+    error = plain.json["error"]
+    assert (told["level"], told["event"], told["remedy"]) == ("error", error["message"], error["remedy"])
+    assert plain.err.startswith("placier: ")
+
+
 def of_status(found: Any) -> None:
     [account] = found["accounts"]
     assert set(account) == {"account", "last_success", "missing_days", "held", "pending", "runs"}
@@ -397,6 +408,10 @@ def test_a_second_run_exits_with_75_at_once_and_ctrl_c_ends_the_first_cleanly(wo
         second = placier(world, "run", "demo", "--as-of", "2026-03-02")
         assert second.code == 75
         assert "another run of the account demo is under way" in second.run["message"]
+        assert (second.run["date"], second.run["as_of"]) == ("2026-03-01", "2026-03-02")
+        third = placier(world, "replay", "demo", "2026-02-27", "--as-of", "2026-03-02")
+        assert (third.code, third.run["date"], third.run["as_of"]) == (75, "2026-02-27", "2026-03-02")
+        assert (fourth := placier(world, "push", "demo")).run["date"] is None, fourth.out
         assert first.poll() is None
     finally:
         first.send_signal(signal.SIGINT)
