@@ -94,7 +94,9 @@ class Dispatch:
                 done += packed.people
                 self.occasion.progress("push", done, total)
         for emails in parts(better, self.occasion.portion):
-            changes = self._depart(emails)
+            suppressed = self.delivery.left(emails)
+            self.refusals.update(suppressed)
+            changes = [change for change in self._depart(emails) if change.email not in suppressed]
             self.refusals.update(pushing.amend(changes, self._before(emails), self.delivery))
             done += len(emails)
             self.occasion.progress("push", done, total)

@@ -26,10 +26,11 @@ from pipeline.store.acknowledged import State
 from pipeline.store.database import Database
 from pipeline.store.ledger import Ledger
 
+_NEVER = datetime.min  # noqa: DTZ901 - as all times of a run
 UNNUMBERED = timedelta(days=1)
 """For how long what a batch without a number did is looked at: no batch is known to take longer."""
-LISTS_STAND = timedelta(minutes=1)
-"""For how long the lists of suppressed people are relied on while batches are sent."""
+LISTS_STAND = timedelta(seconds=10)
+"""For how long the lists of suppressed people are relied on while people are sent; or ten times as long as they take to read."""
 
 
 class Outbound:
@@ -43,7 +44,9 @@ class Outbound:
         self._groups: list[Group] = []
         self.accepted = ""
         self._today = date.min
-        self._watched = datetime.min  # noqa: DTZ901 - never yet
+        self._lists_stand_until = _NEVER
+        self._left: dict[str, str] = {}
+        self._some_left = False
 
     # Reading the platform
 
@@ -167,18 +170,19 @@ class Outbound:
             State(connection, self._account.name).acknowledge(arrived, found, self._occasion.stamp)
             Ledger(connection, self._account.name).mark_people(aftermath.overtaken(arrived, found, known))
 
-    def watch(self, today: date) -> None:
-        """Remember the addresses that the platform says are unsubscribed or bounced."""
+    def watch(self, today: date) -> int:
+        """Remember the addresses that the platform says are unsubscribed or bounced; how many are new."""
         with self._database.transaction() as connection:
             known = set(State(connection, self._account.name).suppressions())
-        self._watched = self._occasion.now()
+        began = self._occasion.now()
         found = self._platform.suppressed(known)
+        self._lists_stand_until = began + max(LISTS_STAND, 10 * (self._occasion.now() - began))
         with self._database.transaction() as connection:
-            self._suppress(State(connection, self._account.name), found, today)
+            return self._suppress(State(connection, self._account.name), found, today)
 
-    def _suppress(self, state: State, found: Mapping[str, tuple[str, date | None]], today: date) -> None:
+    def _suppress(self, state: State, found: Mapping[str, tuple[str, date | None]], today: date) -> int:
         kept_from = policy.retention_start(today, self._account.file.policy.retention_months)
-        state.suppress(found, today, self._occasion.stamp, kept_from=kept_from)
+        return state.suppress(found, today, self._occasion.stamp, kept_from=kept_from)
 
     def watch_again(self, today: date) -> int:
         """At the end of a run: who is suppressed now; and how many that we know as suppressed are members again.
@@ -284,13 +288,16 @@ class Outbound:
         """Create the groups, note what is in flight, send, read back, note the receipts."""
         outline = prepared.outline
         created, refused = self._make_groups(outline.new_groups)
+        self._lists_stand_until = _NEVER  # all that was read and made since then took its time
         blocked = len(outline.blocked)
         outline.block(refused)
         dispatch = Dispatch(
             account=self._account.name,
             database=self._database,
             prepared=prepared,
-            delivery=Delivery(self._platform, self._upsert, self._known_groups(), self._account.file.language),
+            delivery=Delivery(
+                self._platform, self._upsert, self._left_meanwhile, self._known_groups(), self._account.file.language
+            ),
             occasion=self._occasion,
         )
         settings = self._account.file.platform
@@ -298,7 +305,8 @@ class Outbound:
         if not self._platform.reads_back:
             self._platform.close()
         counts, refusals = dispatch.receive()
-        return Delivered(replace(counts, groups_created=created), refusals, outline.blocked[blocked:])
+        refusals = {email: why for email, why in refusals.items() if email not in self._left}
+        return Delivered(replace(counts, groups_created=created), refusals, outline.blocked[blocked:], dict(self._left))
 
     def _upsert(self, batch: Batch) -> Outcome:
         """Send a batch, noted before it leaves and until its end is known; without those who left in the meantime."""
@@ -324,13 +332,15 @@ class Outbound:
         return replace(outcome, refused={**outcome.refused, **left})
 
     def _left_meanwhile(self, emails: Collection[str]) -> dict[str, str]:
-        """Who of these is suppressed by now, and why; the lists are read again once they have stood for a minute."""
-        if self._occasion.now() - self._watched < LISTS_STAND:
+        """Who of these is suppressed by now, and why; the lists are read again before the first, and when they have stood."""
+        if self._occasion.now() >= self._lists_stand_until:
+            self._some_left |= self.watch(self._today) > 0
+        if not self._some_left:
             return {}
-        self.watch(self._today)
         with self._database.transaction() as connection:
             ledger, state = Ledger(connection, self._account.name), State(connection, self._account.name)
             found = suppressed(ledger, state, emails, {})
+        self._left.update(found)
         return {email: f"{reason} while the run was under way" for email, reason in found.items()}
 
     def _make_groups(self, groups: Sequence[NewGroup]) -> tuple[int, dict[str, Blocked]]:

@@ -7,7 +7,7 @@ from the platform, not what was hoped.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from pipeline import policy
@@ -47,22 +47,27 @@ class Receipts:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What came of a plan: the counts, whom the platform refused and why (masked), the groups that it refused to create."""
+    """What came of a plan: the counts, whom the platform refused and why (masked), the groups that it refused to create.
+
+    `left`: who became suppressed before the turn came, and why.
+    """
 
     pushed: Counts
     refused: Mapping[str, str]
     blocked: tuple[Blocked, ...] = ()
+    left: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """What a push needs beside the changes: the platform, the groups by key, and the language of new members.
 
-    `upsert` sends one batch to the platform and notes it first.
+    `upsert` sends one batch to the platform and notes it first; `left` tells who of some people is suppressed by now, and why.
     """
 
     platform: Platform
     upsert: Callable[[Batch], Outcome]
+    left: Callable[[Collection[str]], Mapping[str, str]]
     groups: Mapping[str, KnownGroup]
     language: str
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -67,7 +68,11 @@ def _deliver(told: Run, outbound: Outbound, prepared: Prepared) -> None:
     told.pushed = told.pushed.plus(delivered.pushed)
     told.refused.update(delivered.refused)
     if told.plan is not None:
-        told.plan = replace(told.plan, blocked=(*told.plan.blocked, *delivered.blocked))
+        told.plan = replace(
+            told.plan,
+            blocked=(*told.plan.blocked, *delivered.blocked),
+            skips=Counter(told.plan.skips) + Counter(delivered.left.values()),
+        )
 
 
 def _guarded(work: Setting, told: Run, prepared: Prepared) -> Prepared:

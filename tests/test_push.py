@@ -146,7 +146,7 @@ def sent(database: Database) -> Send:
         ours = [(email, each.consent_date) for email, each in by_email.items() if email in set(seen.members())]
         outline.set_aside(better_consents(ours, seen.read(by_email), shelf, 24).items())
         prepared = Prepared(outline, seen, lambda emails: [by_email[email] for email in emails])
-        delivery = Delivery(shelf, shelf.upsert, GROUPS, "fr_ca")
+        delivery = Delivery(shelf, shelf.upsert, lambda emails: {}, GROUPS, "fr_ca")
         dispatch = Dispatch(account, database, prepared, delivery, Occasion("run", lambda: datetime(2026, 3, 10)))
         dispatch.send(size)
         pushed, refused = dispatch.receive()
