@@ -186,6 +186,7 @@ def test_who_leaves_before_the_first_batch_is_not_in_it(world: World, arrival: s
     assert (answer.code, answer.run["status"], answer.run["refused"]) == (0, "done", 0)
     assert (skipped(answer), answer.run["pushed"]["contacts_created"]) == ({"unsubscribed": 1}, 1)
     assert ANNE not in world.control.touched_addresses()
+    assert not [entry for entry in world.control.log() if entry.method in {"PATCH", "PUT"}], "nor by hand"
     assert world.placier("why", "demo", ANNE).json["suppressed"] == "unsubscribed"
 
 
