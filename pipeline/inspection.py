@@ -81,9 +81,14 @@ def _shape(piece: str, organisation: str) -> str:
 
 
 def _day(texts: Sequence[str], formats: Sequence[str]) -> date | None:
+    """The day that the parts of a name tell together; where one part tells all of it, others may tell it again."""
+    whole = [
+        pair for pair in zip(texts, formats, strict=True) if set(re.findall("%[Ymd]", pair[1])) == {"%Y", "%m", "%d"}
+    ]
+    text, form = whole[0] if whole else ("\n".join(texts), "\n".join(formats))
     try:
-        return datetime.strptime("\n".join(texts), "\n".join(formats)).date()  # noqa: DTZ007 - a day has no zone
-    except ValueError:
+        return datetime.strptime(text, form).date()  # noqa: DTZ007 - a day has no zone
+    except (ValueError, re.error):  # no day, or a part of it told twice
         return None
 
 

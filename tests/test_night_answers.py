@@ -307,6 +307,23 @@ def test_check_with_an_account_refuses_a_file_of_another_day_as_a_run_does(world
         assert world.placier("check", str(right), "--account", "demo").code == code, name
 
 
+@pytest.mark.parametrize(
+    ("pattern", "name", "code"),
+    [
+        ("{date:%Y}_{organisation}_{date:%Y%m%d}.csv", "2026_Theatre_20260301.csv", 0),
+        ("{date:%Y}_{organisation}_{date:%Y%m%d}.csv", "2026_Theatre_20260302.csv", 1),
+        ("{date:%Y%m}_{date:%m%d}.csv", "202603_0302.csv", 0),
+    ],
+    ids=["right", "wrong", "no part tells all of it"],
+)
+def test_check_takes_a_name_that_tells_its_day_twice(world, tmp_path, pattern, name, code):
+    world.set(source={"transactions": pattern})
+    path = tmp_path / name
+    path.write_text(text([buy("T1", "2026-03-01 10:00:00", ANNE)]), encoding="utf-8")
+    answer = world.placier("check", str(path), "--account", "demo")
+    assert (answer.code, "unforeseen" in answer.out + answer.err) == (code, False)
+
+
 def test_check_holds_a_file_to_what_is_declared_beside_it(world, tmp_path):
     path = tmp_path / "fichier.csv"
     path.write_text(text([buy("T1", "2026-03-01 10:00:00", ANNE)]), encoding="utf-8")
