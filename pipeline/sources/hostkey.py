@@ -53,7 +53,7 @@ def _pins(door: Door) -> paramiko.HostKeys:
     except Exception as error:  # paramiko's parser has no single exception for a bad line
         raise SourceError(
             f"the file of pinned host keys {door.known_hosts} cannot be understood ({type(error).__name__})",
-            f"rm {shlex.quote(str(door.known_hosts))}",
+            door.mend(),
         ) from error
 
 

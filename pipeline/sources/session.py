@@ -77,6 +77,13 @@ class Door:
         """The command that forgets the host's keys, which are pinned under `name`."""
         return f"ssh-keygen -R {shlex.quote(name or self.pinned_name)} -f {shlex.quote(str(self.known_hosts))}"
 
+    def mend(self) -> str:
+        """What to do about a file of pins that cannot be understood: it is never thrown away, for it may revoke a key."""
+        return (
+            f"look at it: cat {shlex.quote(str(self.known_hosts))}; each line is a host, a type and a key. A key that is marked"
+            " @revoked must never be pinned again: ask the venue. @cert-authority is not understood: leave such a line out"
+        )
+
     def pinned_in(self, pins: paramiko.HostKeys) -> str:
         """Under which name the host is pinned: with its port, else without, as OpenSSH's client looks for it."""
         plain = pins.lookup(self.pinned_name) is None and pins.lookup(self.server.host) is not None
@@ -157,7 +164,7 @@ def _load_pinned(client: paramiko.SSHClient, door: Door) -> None:
     except Exception as error:  # paramiko's parser has no single exception for a bad line
         raise SourceError(
             f"the file of pinned host keys {door.known_hosts} cannot be understood ({type(error).__name__})",
-            f"write it anew: rm {shlex.quote(str(door.known_hosts))}; {door.pin()}",
+            door.mend(),
         ) from error
 
 

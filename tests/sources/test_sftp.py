@@ -329,8 +329,9 @@ def test_missing_host_keys_are_told_before_anything_is_sent(depot: Depot) -> Non
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"h ssh-ed25519 AAAA\n", b"@revoked h ssh-ed25519 AAAA\n"])
 def test_host_keys_that_cannot_be_understood_pin_nothing(depot: Depot, content: bytes) -> None:
     depot.known_hosts.write_bytes(content)
-    with depot.drop() as drop, pytest.raises(SourceError, match="cannot be understood|is not pinned"):
+    with depot.drop() as drop, pytest.raises(SourceError, match="cannot be understood|is not pinned") as caught:
         depot.knock(depot.settings(drop.port))
+    assert "rm " not in caught.value.remedy, "it may revoke a key"
 
 
 # Who we are
